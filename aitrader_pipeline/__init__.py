@@ -1,0 +1,1 @@
+"""An arena on Dagster for one question: can this model trade?"""

@@ -1,0 +1,25 @@
+"""Errors for people: each says what was wrong, where, and what would be right."""
+
+
+class ArenaError(Exception):
+    """Base of every error that a user can cause and mend; shown as its message alone, without a traceback."""
+
+
+class ConfigError(ArenaError):
+    """The configuration is wrong; the message names each wrong field and what would be right."""
+
+
+class PriceError(ArenaError):
+    """Prices are missing or unreadable; the message names the file, symbol or session."""
+
+
+class SessionError(ArenaError):
+    """A model-day could not be run; nothing of it was kept."""
+
+
+class BookError(ArenaError):
+    """A recorded book breaks the ledger's rules; the message lists each breach with its line."""
+
+
+class StoreError(ArenaError):
+    """A record or the mart could not be read or written."""
