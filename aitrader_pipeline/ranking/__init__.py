@@ -1,1 +1,1 @@
-
+"""Who is ahead: the leaderboard."""

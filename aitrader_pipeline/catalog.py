@@ -1,0 +1,26 @@
+"""What the asset catalog says of every table: its owners, its pool, its columns."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import dagster as dg
+
+from aitrader_pipeline.store.mart import schema
+
+OWNERS = ["team:arena"]
+# DuckDB has one writing process at a time; the pool's limit of 1 stands in dagster.yaml.
+MART_POOL = "duckdb"
+
+
+@cache
+def _schema() -> Mapping[str, dg.TableSchema]:
+    return {
+        table: dg.TableSchema([dg.TableColumn(c.name, c.type, description=c.description) for c in columns])
+        for table, columns in schema().items()
+    }
+
+
+def table_metadata(table: str) -> dict[str, Any]:
+    """The metadata by which the UI shows a table's name and columns."""
+    return {"dagster/table_name": table, "dagster/column_schema": _schema()[table]}

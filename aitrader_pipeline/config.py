@@ -1,0 +1,274 @@
+"""The arena's config: which models trade, when, with what money, on which prices.
+
+A config is a JSON file, optionally with a second one laid over it. It is validated as a whole before anything
+runs; `docs/configuration.md` is the reference of every field. Secrets are never in it: a model entry names
+the environment variable that holds its key.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import dotenv
+from pydantic import ValidationError, field_validator
+
+from aitrader_pipeline.config_files import merged, read_document
+from aitrader_pipeline.config_problems import ProblemsError, not_known, problem_lines, roster_lines
+from aitrader_pipeline.config_sections import (
+    SOURCES,
+    TRADERS,
+    AgentConfig,
+    Costs,
+    DateRange,
+    LogConfig,
+    MarketConfig,
+    MetricsConfig,
+    ModelConfig,
+    Section,
+)
+from aitrader_pipeline.errors import ConfigError
+
+__all__ = [
+    "PROJECT_ROOT",
+    "SOURCES",
+    "TRADERS",
+    "AgentConfig",
+    "ArenaConfig",
+    "Costs",
+    "DateRange",
+    "LogConfig",
+    "MarketConfig",
+    "MetricsConfig",
+    "ModelConfig",
+    "Settings",
+    "explain",
+    "load_settings",
+    "read_dotenv",
+]
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class ArenaConfig(Section):
+    """A whole arena, validated.
+
+    Attributes:
+        agent_type: As in existing files; there is one.
+        date_range: The days.
+        models: The competitors, at least one of them enabled.
+        agent_config: How sessions run.
+        log_config: What existing files say on logs.
+        market: Where the prices come from.
+        metrics: What the metrics assume.
+    """
+
+    agent_type: Literal["BaseAgent"] = "BaseAgent"
+    date_range: DateRange
+    models: tuple[ModelConfig, ...]
+    agent_config: AgentConfig = AgentConfig()
+    log_config: LogConfig = LogConfig()
+    market: MarketConfig = MarketConfig()
+    metrics: MetricsConfig = MetricsConfig()
+
+    @field_validator("models")
+    @classmethod
+    def _fit_together(cls, value: tuple[ModelConfig, ...]) -> tuple[ModelConfig, ...]:
+        lines = roster_lines([(model.signature, model.enabled) for model in value])
+        if lines:
+            raise ProblemsError(lines)
+        return value
+
+    @classmethod
+    def load(cls, path: Path, override: Path | None = None) -> "ArenaConfig":
+        """Reads, merges and validates.
+
+        Args:
+            path: The config file.
+            override: A second one laid over it: objects merge key by key, anything else is replaced.
+
+        Raises:
+            ConfigError: Lists every problem, one line each, with the path of the field and what is right.
+        """
+        document = read_document(path, "AITRADER_CONFIG")
+        files = str(path)
+        if override is not None:
+            document = merged(document, read_document(override, "AITRADER_CONFIG_OVERRIDE"))
+            files += f" with {override} over it"
+        try:
+            # Through JSON, because only there strict types still let a date or a path be text.
+            return cls.model_validate_json(json.dumps(document), strict=True)
+        except ValidationError as error:
+            lines = problem_lines(error, cls)
+        lines = list(dict.fromkeys([*lines, *_roster_lines_of_document(document)]))
+        # Raised here and not above, so that pydantic's error, which holds the values, does not hang on.
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        raise ConfigError("\n".join([f"{files}: {count}", *lines]))
+
+    @property
+    def enabled_models(self) -> tuple[ModelConfig, ...]:
+        """The models that trade, in the order of the config."""
+        return tuple(model for model in self.models if model.enabled)
+
+    def model(self, signature: str) -> ModelConfig | None:
+        """The model with this signature, or None."""
+        return next((model for model in self.models if model.signature == signature), None)
+
+    def settings_hash(self, signature: str) -> str:
+        """Hashes what can change a session of one model, and nothing else.
+
+        How many sessions run side by side, the display name, whether the model is enabled, where files lie
+        and what the other models are do not count; a prompt template counts by its content.
+
+        Args:
+            signature: The model's.
+
+        Returns:
+            The SHA-256 of canonical JSON, in 64 hexadecimal digits.
+
+        Raises:
+            ConfigError: There is no such model, or its prompt template is gone.
+        """
+        model = self.model(signature)
+        if model is None:
+            raise ConfigError(not_known("model", signature, [model.signature for model in self.models]))
+        agent = self.agent_config
+        # The universe is "all but the benchmark" where it is not listed: only then the benchmark counts.
+        excluded = self.market.benchmark if agent.stock_symbols is None else None
+        settings = {
+            "agent": agent.model_dump(exclude={"max_concurrent_sessions", "prompt_template", "stock_symbols"}),
+            "model": model.model_dump(exclude={"enabled", "name"}),
+            "prompt_template": _digest_of_file(agent.prompt_template),
+            "universe": {"symbols": agent.stock_symbols, "excluded": excluded},
+        }
+        canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), default=_plain_decimal)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The active config and where the arena keeps its state.
+
+    Attributes:
+        config_path: The config file.
+        override_path: The one laid over it, if any.
+        home: The folder of all runtime state; absolute.
+        config: What the files say.
+    """
+
+    config_path: Path
+    override_path: Path | None
+    home: Path
+    config: ArenaConfig
+
+    @property
+    def records_dir(self) -> Path:
+        """The folder of the records, one file a model-day."""
+        return self.home / "records"
+
+    @property
+    def mart_path(self) -> Path:
+        """The DuckDB file."""
+        return self.home / "aitrader.duckdb"
+
+
+def read_dotenv() -> None:
+    """Reads `.env` of the current directory into the environment; what is set there already wins."""
+    dotenv.load_dotenv(Path.cwd() / ".env", override=False)
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Finds and loads the active config.
+
+    Args:
+        environ: ``AITRADER_CONFIG``, ``AITRADER_CONFIG_OVERRIDE`` and ``AITRADER_HOME`` count; relative
+            paths are seen from the current directory, an empty value is as good as none.
+
+    Raises:
+        ConfigError: A file is missing or wrong, or the home is not a folder.
+    """
+    config_path = _path_of(environ, "AITRADER_CONFIG") or PROJECT_ROOT / "configs" / "default_config.json"
+    override_path = _path_of(environ, "AITRADER_CONFIG_OVERRIDE")
+    home = _path_of(environ, "AITRADER_HOME") or PROJECT_ROOT / "data"
+    if home.exists() and not home.is_dir():
+        raise ConfigError(f"AITRADER_HOME: {home} is not a folder; name one, it need not exist yet")
+    return Settings(config_path, override_path, home, ArenaConfig.load(config_path, override_path))
+
+
+def explain(config: ArenaConfig) -> list[tuple[str, str]]:
+    """The settings as they hold after defaults and merging, for people; never a secret.
+
+    Args:
+        config: The arena.
+
+    Returns:
+        Pairs of a name, such as ``agent_config.max_steps``, and what it is set to.
+    """
+    dates = config.date_range
+    rows = [("date_range", f"{dates.init_date} to {dates.end_date or 'open end'}")]
+    rows += [(f"models.{model.signature}", _explain_model(model)) for model in config.models]
+    sections = {
+        "agent_config": config.agent_config,
+        "market": config.market,
+        "metrics": config.metrics,
+        "log_config": config.log_config,
+    }
+    for section, settings in sections.items():
+        rows += [(f"{section}.{name}", _explain_value(name, value)) for name, value in settings]
+    return rows
+
+
+def _explain_model(model: ModelConfig) -> str:
+    words = ["enabled" if model.enabled else "disabled", model.trader]
+    if model.kind == "model":
+        endpoint = model.openai_base_url or "the endpoint of OPENAI_API_BASE"
+        words += [f"{model.basemodel} ({model.api}) at {endpoint}"]
+        words += [f"key from {model.openai_api_key or 'OPENAI_API_KEY'}"]
+    if model.params:
+        words += [f"params: {' '.join(sorted(model.params))}"]
+    return ", ".join(words)
+
+
+def _explain_value(name: str, value: object) -> str:
+    if name == "stock_symbols":
+        if not isinstance(value, tuple):
+            return "all of the source but the benchmark"
+        return f"{len(value)}: {' '.join(value)}"
+    if isinstance(value, Costs):
+        return ", ".join(f"{part} {amount}" for part, amount in value)
+    return "none" if value is None else str(value)
+
+
+def _path_of(environ: Mapping[str, str], variable: str) -> Path | None:
+    value = environ.get(variable, "").strip()
+    return Path(value).expanduser().absolute() if value else None
+
+
+def _roster_lines_of_document(document: Mapping[str, Any]) -> list[str]:
+    """A wrong field in one model keeps pydantic from comparing the models; people want both told at once."""
+    models = document.get("models")
+    if not isinstance(models, list):
+        return []
+    entries = [model if isinstance(model, dict) else {} for model in models]
+    return roster_lines([(entry.get("signature"), entry.get("enabled", True)) for entry in entries])
+
+
+def _digest_of_file(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"agent_config.prompt_template: {path} cannot be read: {error.strerror}") from error
+
+
+def _plain_decimal(value: object) -> str:
+    """10000, 10000.0 and 1E+4 are one amount and hash as one."""
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} has no canonical form")
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,105 @@
+"""Reads the JSON files that a config is made of, and lays one over the other."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aitrader_pipeline.errors import ConfigError
+
+Document = dict[str, Any]
+
+_PATH_FIELDS = (("market", "path"), ("agent_config", "prompt_template"), ("agent_config", "stock_symbols"))
+
+
+def read_document(path: Path, variable: str) -> Document:
+    """Reads one config file; relative paths that it states become absolute, seen from the file's folder.
+
+    Args:
+        path: The JSON file.
+        variable: The environment variable that names such a file: the way out when there is none.
+
+    Returns:
+        The file's object, not validated beyond being one.
+
+    Raises:
+        ConfigError: The file is missing, unreadable, not JSON (with line and column) or not an object.
+    """
+    if not path.exists():
+        raise ConfigError(f"{path}: no such config file; set {variable} to the path of one")
+    document = read_json(path)
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: the config is not an object; it starts with {{ and ends with }}")
+    return _with_absolute_paths(document, path.absolute().parent)
+
+
+def read_json(path: Path) -> object:
+    """Reads a JSON file strictly: UTF-8, no key twice in one object, no NaN and no infinity.
+
+    Args:
+        path: The file; a byte order mark is passed over.
+
+    Raises:
+        ConfigError: The file is unreadable or not JSON; says where, never what stands there.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return json.loads(
+            text, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_object_without_repeats
+        )
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 text (byte {error.start})"
+    except json.JSONDecodeError as error:
+        problem = f"line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}"
+    except ValueError as error:
+        problem = f"not valid JSON: {error}"
+    except RecursionError:
+        problem = "is nested too deeply"
+    # Raised here and not above, so that no earlier error with the file's content hangs on to this one.
+    raise ConfigError(f"{path}: {problem}")
+
+
+def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> Document:
+    """Lays one document over another: objects merge key by key, anything else (lists too) is replaced.
+
+    Args:
+        base: The document below; not changed.
+        override: The document on top; what it states wins.
+    """
+    result = dict(base)
+    for key, value in override.items():
+        below = result.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            result[key] = merged(below, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _with_absolute_paths(document: Document, folder: Path) -> Document:
+    result = dict(document)
+    for section, field in _PATH_FIELDS:
+        stated = result.get(section)
+        if isinstance(stated, dict) and isinstance(stated.get(field), str) and stated[field].strip():
+            path = (folder / Path(stated[field]).expanduser()).resolve()
+            result[section] = {**stated, field: str(path)}
+    return result
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
+
+
+def _object_without_repeats(pairs: list[tuple[str, Any]]) -> Document:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return result

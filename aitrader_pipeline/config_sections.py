@@ -1,0 +1,346 @@
+"""The sections of an arena's config, each a frozen model that refuses what it does not know."""
+
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+)
+
+from aitrader_pipeline.config_files import read_json
+from aitrader_pipeline.config_problems import not_known
+from aitrader_pipeline.errors import ConfigError
+
+TRADERS = ("openai", "cash", "buy_and_hold", "equal_weight", "momentum", "mean_reversion", "random")
+SOURCES = ("sample", "merged_jsonl", "files")
+
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_SIGNATURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=-]*")
+_VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+# Some vendors' keys are capitals and digits alone and would pass for a variable's name.
+_CAPITAL_KEY = re.compile(r"(?=.*\d)[A-Z0-9]{16,}")
+_SECRET_PARAM = re.compile(r"api[_-]?key|authorization|(auth|access)[_-]?token|secret|password", re.IGNORECASE)
+
+
+def _strict_date(value: object) -> object:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a day of the calendar; check month and day") from None
+    shown = repr(value) if isinstance(value, (str, int, float)) else "this"
+    raise ValueError(f"{shown} is not a date; use YYYY-MM-DD in quotes, such as '2025-10-01'")
+
+
+def _no_placeholder(value: object) -> object:
+    """Existing files say "Optional: YOUR_…" where nothing is set."""
+    if isinstance(value, str) and (not value.strip() or value.strip().startswith("Optional:")):
+        return None
+    return value
+
+
+def _stated_path(value: object) -> object:
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("is empty; give a path or leave it out")
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty; give some text")
+    return value
+
+
+def _symbol(value: str) -> str:
+    symbol = value.strip().upper()
+    if not _SYMBOL.fullmatch(symbol):
+        raise ValueError(f"{value!r} is not a symbol; use letters, digits, '.' and '-', such as 'AAPL'")
+    return symbol
+
+
+def _symbols_of_file(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(value)
+    if not isinstance(value, str):
+        return value
+    path = Path(value)
+    if not path.is_file():
+        raise ValueError(f"no such file: {value}; give a list of symbols or the path of a JSON list of them")
+    try:
+        symbols = read_json(path)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
+        raise ValueError(f"{value} is not a JSON list of symbols in quotes, such as ['AAPL', 'MSFT']")
+    return tuple(symbols)
+
+
+def _secret_within(value: JsonValue) -> str | None:
+    if isinstance(value, dict):
+        own = next((key for key in value if _SECRET_PARAM.search(key)), None)
+        return own or _secret_within(list(value.values()))
+    if isinstance(value, list):
+        return next((found for inner in value if (found := _secret_within(inner))), None)
+    return None
+
+
+StrictDate = Annotated[date, BeforeValidator(_strict_date)]
+StatedPath = Annotated[Path, BeforeValidator(_stated_path)]
+Text = Annotated[str, AfterValidator(_not_blank)]
+Symbol = Annotated[str, AfterValidator(_symbol)]
+Cost = Annotated[Decimal, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, no unknown keys, no value shown by an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class DateRange(Section):
+    """The days on which the arena trades, both ends included.
+
+    Attributes:
+        init_date: The first session that is traded if it is one, else the next session is.
+        end_date: The last day; None goes on with the market.
+    """
+
+    init_date: StrictDate
+    end_date: StrictDate | None = None
+
+    @field_validator("end_date")
+    @classmethod
+    def _not_reversed(cls, value: date | None, info: ValidationInfo) -> date | None:
+        first = info.data.get("init_date")
+        if value is not None and first is not None and value < first:
+            raise ValueError(f"{value} is before init_date {first}; swap them or leave end_date out")
+        return value
+
+
+class ModelConfig(Section):
+    """One competitor.
+
+    Attributes:
+        name: What people call it.
+        signature: The identity of its portfolio; safe as a file name.
+        enabled: Whether it trades; a disabled model keeps its results.
+        trader: Who decides, one of ``TRADERS``: a model behind an OpenAI-compatible endpoint or a baseline.
+        basemodel: What the endpoint calls the model; required for the trader ``openai``.
+        openai_base_url: The endpoint; None takes the environment's.
+        openai_api_key: The NAME of the environment variable that holds the key; None is the usual one.
+        api: Which of the endpoint's two interfaces to speak.
+        params: Extra request parameters of a model, or the settings of a baseline; never secrets.
+    """
+
+    name: Text
+    signature: str
+    enabled: bool = True
+    trader: str = "openai"
+    basemodel: str | None = Field(default=None, validate_default=True)
+    openai_base_url: Annotated[str | None, BeforeValidator(_no_placeholder)] = None
+    openai_api_key: Annotated[str | None, BeforeValidator(_no_placeholder)] = None
+    api: Literal["chat", "responses"] = "chat"
+    params: dict[str, JsonValue] = Field(default={}, repr=False)
+
+    @property
+    def kind(self) -> Literal["model", "baseline"]:
+        """Whether a language model or a rule decides."""
+        return "model" if self.trader == "openai" else "baseline"
+
+    @field_validator("signature")
+    @classmethod
+    def _is_a_signature(cls, value: str) -> str:
+        if not _SIGNATURE.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is not a signature; use letters, digits, '.', '_' and '-', such as 'gpt-5'"
+            )
+        if len(value) > 100:
+            raise ValueError(f"has {len(value)} characters; use at most 100")
+        return value
+
+    @field_validator("trader")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in TRADERS:
+            raise ValueError(not_known("trader", value, TRADERS))
+        return value
+
+    @field_validator("basemodel")
+    @classmethod
+    def _given_for_openai(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("trader") == "openai" and not (value and value.strip()):
+            raise ValueError("is missing; the trader 'openai' needs the endpoint's name of the model")
+        return value
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _is_a_plain_endpoint(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            plain = parts.hostname and not (parts.username or parts.password or parts.query or parts.fragment)
+        except ValueError:
+            plain = False
+        if not plain or parts.scheme not in ("http", "https"):
+            raise ValueError(
+                "the value (not shown) is not the address of an endpoint; "
+                "use http(s)://host/path without user, password or query, such as 'https://api.openai.com/v1'"
+            )
+        return value
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _names_a_variable(cls, value: str | None) -> str | None:
+        if value is None or (_VARIABLE_NAME.fullmatch(value) and not _CAPITAL_KEY.fullmatch(value)):
+            return value
+        raise ValueError(
+            "the value (not shown) is not the name of an environment variable; put the key itself into the "
+            "environment or a .env file and its variable's name here, such as 'OPENAI_API_KEY'"
+        )
+
+    @field_validator("params")
+    @classmethod
+    def _hold_no_secret(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        secret = _secret_within(value)
+        if secret is not None:
+            raise ValueError(
+                f"{secret!r} looks like a place for a key; params are sent and kept as they are, "
+                "put the key into the environment and its variable's name into openai_api_key"
+            )
+        return value
+
+
+class Costs(Section):
+    """What a fill costs: ``per_order + per_share * shares + bps / 10000 * notional``.
+
+    Attributes:
+        per_order: Money for each fill.
+        per_share: Money for each share.
+        bps: Hundredths of a percent of the money that changes hands.
+    """
+
+    per_order: Cost = Decimal(0)
+    per_share: Cost = Decimal(0)
+    bps: Cost = Decimal(0)
+
+
+class AgentConfig(Section):
+    """How every session runs, the same for all models.
+
+    Attributes:
+        max_steps: Model calls in one session.
+        max_retries: Further attempts of a model call that failed.
+        base_delay: Seconds before the first of them.
+        initial_cash: What each portfolio starts with; at most 6 decimals.
+        stock_symbols: The universe; None is every symbol that the source has, other than the benchmark.
+        max_tool_calls: Tool calls in one session.
+        time_limit_seconds: Wall-clock time of one session.
+        call_timeout_seconds: Wall-clock time of one model call.
+        max_tokens: Tokens of one session; None has no limit.
+        missing_session: Whether a session waits for a missing one before it, or carries the portfolio over.
+        max_concurrent_sessions: Models that trade side by side in one run.
+        prompt_template: A system prompt of one's own; None is the built-in one.
+        costs: What a fill costs.
+    """
+
+    max_steps: int = Field(default=30, ge=1)
+    max_retries: int = Field(default=3, ge=0)
+    base_delay: float = Field(default=1.0, ge=0)
+    # The mart keeps money as DECIMAL(18, 6): twelve digits before the point, the first left for profit.
+    initial_cash: Decimal = Field(default=Decimal(10000), gt=0, lt=10**11, decimal_places=6)
+    stock_symbols: Annotated[tuple[Symbol, ...] | None, BeforeValidator(_symbols_of_file)] = None
+    max_tool_calls: int = Field(default=500, ge=1)
+    time_limit_seconds: float = Field(default=600.0, gt=0)
+    call_timeout_seconds: float = Field(default=120.0, gt=0)
+    max_tokens: int | None = Field(default=None, ge=1)
+    missing_session: Literal["block", "carry"] = "block"
+    max_concurrent_sessions: int = Field(default=32, ge=1)
+    prompt_template: StatedPath | None = None
+    costs: Costs = Costs()
+
+    @field_validator("stock_symbols")
+    @classmethod
+    def _unique(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is None:
+            return None
+        if not value:
+            raise ValueError("the list is empty; give symbols, or leave it out for all that the source has")
+        twice = sorted({symbol for symbol in value if value.count(symbol) > 1})
+        if twice:
+            raise ValueError(f"given more than once: {', '.join(twice)}; each symbol stands once")
+        return value
+
+    @field_validator("prompt_template")
+    @classmethod
+    def _exists(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"no such file: {value}; give the path of a text file or leave it out")
+        return value
+
+
+class MarketConfig(Section):
+    """Where the prices come from.
+
+    Attributes:
+        source: One of ``SOURCES``.
+        path: The file or folder of the source; required by all but ``sample``.
+        calendar: The exchange's code in the library ``exchange_calendars``.
+        benchmark: A symbol that is priced for comparison and is not traded unless the universe lists it.
+        max_overnight_move_pct: Percent; a larger move without a corporate action is warned of.
+    """
+
+    source: str = "sample"
+    path: StatedPath | None = Field(default=None, validate_default=True)
+    calendar: Text = "XNAS"
+    benchmark: Symbol | None = None
+    max_overnight_move_pct: float = Field(default=40.0, gt=0)
+
+    @field_validator("source")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in SOURCES:
+            raise ValueError(not_known("source", value, SOURCES))
+        return value
+
+    @field_validator("path")
+    @classmethod
+    def _given_for_files(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        source = info.data.get("source", "sample")
+        if value is None and source != "sample":
+            raise ValueError(f"is missing; the source {source!r} needs a file or folder")
+        return value
+
+
+class MetricsConfig(Section):
+    """What the metrics assume.
+
+    Attributes:
+        risk_free_rate: A year's rate as a fraction: 0.05 is 5 %.
+    """
+
+    risk_free_rate: float = Field(default=0.0, gt=-1)
+
+
+class LogConfig(Section):
+    """What existing files say on logs.
+
+    Attributes:
+        log_path: The folder of the books, as existing files give it.
+    """
+
+    log_path: Text = "./data/agent_data"

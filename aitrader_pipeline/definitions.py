@@ -1,0 +1,47 @@
+"""Puts the rooms together: what Dagster loads."""
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from aitrader_pipeline.config import Settings, load_settings, read_dotenv
+from aitrader_pipeline.market.assets import market_assets
+from aitrader_pipeline.partitions import axes_of
+from aitrader_pipeline.performance.assets import performance_assets
+from aitrader_pipeline.performance.checks import performance_checks
+from aitrader_pipeline.ranking.assets import ranking_assets
+from aitrader_pipeline.trading.assets import OnRecord, trading_assets
+
+
+def build_definitions(settings: Settings, on_record: OnRecord = lambda _: None) -> dg.Definitions:
+    """The arena of a config as Dagster definitions.
+
+    Args:
+        settings: the config and the folder of runtime state.
+        on_record: told of every model-day that a run in this process finishes.
+    """
+    axes = axes_of(settings)
+    return dg.Definitions(
+        assets=[
+            *market_assets(settings),
+            *trading_assets(settings, axes, on_record),
+            *performance_assets(settings, axes),
+            *ranking_assets(),
+        ],
+        asset_checks=performance_checks(),
+        sensors=[
+            dg.AutomationConditionSensorDefinition(
+                "automation",
+                target=dg.AssetSelection.groups("market", "performance", "ranking"),
+                default_status=dg.DefaultSensorStatus.RUNNING,
+            )
+        ],
+        resources={"duckdb": DuckDBResource(database=str(settings.mart_path))},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The active arena: ``AITRADER_CONFIG`` over ``AITRADER_HOME``."""
+    read_dotenv()
+    return build_definitions(load_settings())

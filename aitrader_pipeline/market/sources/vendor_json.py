@@ -1,0 +1,112 @@
+"""Bars from JSON as the vendor and the benchmark write it: one document a symbol, prices as strings.
+
+The benchmark's file has one such document a line, with `1. buy price` for the open and `4. sell price` for
+the close; its newest bar holds the open alone. The vendor's own files hold one document each.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from aitrader_pipeline.market.bars import PriceBatch, RawBar
+from aitrader_pipeline.market.intake import BarIntake
+from aitrader_pipeline.market.sources.paths import data_files, usable
+
+_WANTED = (
+    "a JSONL file with one symbol a line, or a folder of the vendor's .json files,"
+    ' each with "Meta Data" and "Time Series (Daily)"'
+)
+_FIELDS = {
+    "1. buy price": "open",
+    "1. open": "open",
+    "2. high": "high",
+    "3. low": "low",
+    "4. sell price": "close",
+    "4. close": "close",
+    "5. volume": "volume",
+}
+_SHOWN_KEYS = 5
+
+
+class _Pairs(list[tuple[str, object]]):
+    """A JSON object with its keys in order, a repeated key included: a plain dict would keep the last."""
+
+    def first(self, key: str) -> object:
+        return next((value for name, value in self if name == key), None)
+
+
+class VendorJsonSource:
+    """Reads the benchmark's merged JSONL file, or a folder of the vendor's files.
+
+    Args:
+        name: The source's name, kept with each bar.
+        path: A JSONL file, one `.json` document, or a folder whose `.json` files are read in the order of
+            their names.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.path = path
+
+    def read(self, calendar_name: str) -> PriceBatch:
+        """Read every document; see `PriceSource.read`."""
+        intake = BarIntake(calendar_name)
+        for file in data_files(self.path, (".json",), _WANTED):
+            for text, line in _documents(file):
+                _read_document(text, file.name, line, intake)
+        return usable(intake.batch(self.name), self.path, _WANTED)
+
+
+def _documents(file: Path) -> Iterator[tuple[bytes, int | None]]:
+    if file.suffix.lower() == ".json":
+        yield file.read_bytes(), None
+        return
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield line, number
+
+
+def _read_document(text: bytes, file: str, line: int | None, intake: BarIntake) -> None:
+    try:
+        document = json.loads(text, object_pairs_hook=_Pairs)
+    except json.JSONDecodeError as error:
+        reason = f"no JSON: {error.msg} (column {error.colno})"
+        intake.refuse(reason, file=file, line=error.lineno if line is None else line)
+        return
+    except (ValueError, RecursionError) as error:
+        intake.refuse(f"no JSON: {error}", file=file, line=line)
+        return
+    if not isinstance(document, _Pairs):
+        intake.refuse("the JSON is no object with a symbol and its series", file=file, line=line)
+        return
+    meta = document.first("Meta Data")
+    symbol = meta.first("2. Symbol") if isinstance(meta, _Pairs) else None
+    series = next((value for key, value in document if key.startswith("Time Series")), None)
+    if not isinstance(series, _Pairs):
+        # The keys alone: a vendor's error text can echo the caller's key.
+        keys = ", ".join(repr(key[:40]) for key, _ in document[:_SHOWN_KEYS]) or "none"
+        reason = f'no key "Time Series …" with an object of bars (keys: {keys})'
+        intake.refuse(reason, symbol=symbol, file=file, line=line)
+        return
+    if not isinstance(symbol, str) or not symbol.strip():
+        intake.refuse('no symbol under "Meta Data", "2. Symbol"', file=file, line=line)
+        return
+    for date, values in series:
+        _read_bar(values, symbol, date, file, line, intake)
+
+
+def _read_bar(values: object, symbol: str, date: str, file: str, line: int | None, intake: BarIntake) -> None:
+    place = "" if line is not None else f"bar of {date[:40]}"
+    if not isinstance(values, _Pairs):
+        intake.refuse("the bar is no JSON object", symbol=symbol, date=date, file=file, line=line)
+        return
+    fields: dict[str, object] = {}
+    for key, value in values:
+        field = _FIELDS.get(key)
+        if field is not None and fields.setdefault(field, value) != value:
+            reason = f"{field} is given twice with different values"
+            intake.refuse(reason, symbol=symbol, date=date, file=file, line=line)
+            return
+    raw = RawBar(*(fields.get(field) for field in RawBar._fields))
+    intake.add(raw, symbol=symbol, date=date, file=file, line=line, place=place)

@@ -1,0 +1,195 @@
+"""The as-of view: what a session may know of the market at the open of its day, and nothing later.
+
+A `MarketView` is cut from a `PriceHistory` and holds, physically, the bars of the dates before its own and
+of its own date the opens. Nobody who has only the view can ask it for more.
+"""
+
+import datetime as dt
+import hashlib
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
+
+from aitrader_pipeline.errors import ArenaError, PriceError
+from aitrader_pipeline.market.bars import Bar, canonical
+
+_DATE = attrgetter("date")
+
+
+class LookAheadError(ArenaError):
+    """A date after the view's own was asked for; the message tells nothing of it, not even its date."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class MarketView:
+    """The market as it is known at the open of one date; made by `PriceHistory.cut`.
+
+    Only symbols of the universe are visible, whatever their case and surrounding space; any other symbol
+    has no bar.
+
+    Attributes:
+        date: The date whose open is the decision time.
+        universe: The visible symbols, in upper case, each once.
+        previous_session: The exchange's session before `date`.
+        hash: sha256 in hex of everything that the view can return of its universe's bars, and of its dates.
+    """
+
+    date: dt.date
+    universe: tuple[str, ...]
+    previous_session: dt.date
+    hash: str
+    _before: Mapping[str, tuple[Bar, ...]]
+    _opens: Mapping[str, Decimal]
+
+    def open(self, symbol: str) -> Decimal | None:
+        """Return today's open, at which orders fill; None if the symbol cannot be traded today."""
+        return self._opens.get(_ticker(symbol))
+
+    def bar(self, symbol: str, date: dt.date) -> Bar | None:
+        """Return a symbol's bar of a date; for today it holds the open alone.
+
+        Raises:
+            LookAheadError: The date is after today.
+        """
+        self._refuse_future(date)
+        ticker = _ticker(symbol)
+        if date == self.date:
+            opened = self._opens.get(ticker)
+            return None if opened is None else Bar(ticker, date, opened)
+        bars = self._before.get(ticker, ())
+        at = bisect_left(bars, date, key=_DATE)
+        return bars[at] if at < len(bars) and bars[at].date == date else None
+
+    def close(self, symbol: str, date: dt.date) -> Decimal | None:
+        """Return a symbol's close of a date; None where it is not known, as it never is for today.
+
+        Raises:
+            LookAheadError: The date is after today.
+        """
+        bar = self.bar(symbol, date)
+        return None if bar is None else bar.close
+
+    def last_close(self, symbol: str) -> tuple[dt.date, Decimal] | None:
+        """Return the newest known close before today with its date."""
+        for bar in reversed(self._before.get(_ticker(symbol), ())):
+            if bar.close is not None:
+                return bar.date, bar.close
+        return None
+
+    def bars(self, symbol: str, count: int) -> tuple[Bar, ...]:
+        """Return the last `count` complete bars before today, oldest first; fewer where there are fewer."""
+        newest: list[Bar] = []
+        for bar in reversed(self._before.get(_ticker(symbol), ())):
+            if len(newest) >= count:
+                break
+            if bar.complete:
+                newest.append(bar)
+        return tuple(reversed(newest))
+
+    def _refuse_future(self, date: dt.date) -> None:
+        if date > self.date:
+            raise LookAheadError(f"It is {self.date}, at the open: nothing after that can be known.")
+
+
+class PriceHistory:
+    """All bars there are, in memory, to cut views from. It does not change.
+
+    Args:
+        bars: Bars in any order, at most one of a symbol and date.
+
+    Raises:
+        ValueError: A symbol has two bars of one date.
+    """
+
+    __slots__ = ("_by_date", "_by_symbol", "_chains", "_sessions")
+
+    def __init__(self, bars: Iterable[Bar]) -> None:
+        self._by_date = tuple(sorted(bars, key=lambda bar: (bar.date, bar.symbol)))
+        by_symbol: dict[str, list[Bar]] = {}
+        for bar in self._by_date:
+            known = by_symbol.setdefault(bar.symbol, [])
+            if known and known[-1].date == bar.date:
+                raise ValueError(f"two bars of {bar.symbol} on {bar.date}")
+            known.append(bar)
+        self._by_symbol = {symbol: tuple(by_symbol[symbol]) for symbol in sorted(by_symbol)}
+        self._sessions = tuple(sorted({bar.date for bar in self._by_date}))
+        # Per universe, the digest of its bars up to and including each session: computed once, read often.
+        self._chains: dict[frozenset[str], tuple[bytes, ...]] = {}
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol that has a bar, sorted."""
+        return tuple(self._by_symbol)
+
+    @property
+    def sessions(self) -> tuple[dt.date, ...]:
+        """Every date that has a bar, sorted."""
+        return self._sessions
+
+    @property
+    def last_session(self) -> dt.date:
+        """The newest date that has a bar.
+
+        Raises:
+            PriceError: There is no bar at all.
+        """
+        if not self._sessions:
+            raise PriceError("there are no prices yet: load them first (materialise the asset `prices`)")
+        return self._sessions[-1]
+
+    def cut(self, date: dt.date, universe: Sequence[str], previous_session: dt.date) -> MarketView:
+        """Cut the view of one date: the bars before it, and of the date itself the opens.
+
+        Args:
+            date: The date whose open is the decision time.
+            universe: The symbols that the view shows.
+            previous_session: The exchange's session before `date`.
+
+        Returns:
+            A view that holds nothing of this history beyond the cut; any number of models can share it.
+
+        Raises:
+            ValueError: `previous_session` is not before `date`.
+        """
+        if previous_session >= date:
+            raise ValueError(f"the previous session {previous_session} is not before {date}")
+        symbols = tuple(dict.fromkeys(_ticker(symbol) for symbol in universe))
+        before: dict[str, tuple[Bar, ...]] = {}
+        opens: dict[str, Decimal] = {}
+        for symbol in symbols:
+            bars = self._by_symbol.get(symbol, ())
+            at = bisect_left(bars, date, key=_DATE)
+            before[symbol] = bars[:at]
+            if at < len(bars) and bars[at].date == date:
+                opens[symbol] = bars[at].open
+        digest = self._hash(date, frozenset(symbols), previous_session, opens)
+        return MarketView(date, symbols, previous_session, digest, before, opens)
+
+    def _hash(
+        self, date: dt.date, universe: frozenset[str], previous: dt.date, opens: Mapping[str, Decimal]
+    ) -> str:
+        chain = self._chains.get(universe)
+        if chain is None:
+            chain = self._chains[universe] = self._chain(universe)
+        at = bisect_left(self._sessions, date)
+        digest = hashlib.sha256(chain[at])
+        digest.update(f"{date},{previous}\n".encode())
+        for symbol in sorted(opens):
+            digest.update(canonical(Bar(symbol, date, opens[symbol])).encode())
+        return digest.hexdigest()
+
+    def _chain(self, universe: frozenset[str]) -> tuple[bytes, ...]:
+        """Return H_0 .. H_n, H_k being the digest of the first k sessions: H_k = sha256(H_{k-1} + bars of k)."""
+        chain = [b""]
+        for _, session_bars in groupby(self._by_date, key=_DATE):
+            text = "".join(canonical(bar) for bar in session_bars if bar.symbol in universe)
+            # A session without a bar of this universe adds nothing that its views can return.
+            chain.append(hashlib.sha256(chain[-1] + text.encode()).digest() if text else chain[-1])
+        return tuple(chain)
+
+
+def _ticker(symbol: str) -> str:
+    return symbol.strip().upper()

@@ -1,0 +1,29 @@
+"""Exact money: decimals with at most six places, in the arena's currency."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated
+
+from pydantic import PlainSerializer
+
+UNIT = Decimal("0.000001")
+
+
+def money(value: Decimal | int | str) -> Decimal:
+    """Round to the unit of account, a millionth, half up.
+
+    Args:
+        value: an amount of money; floats are not accepted because they are not exact.
+
+    Returns:
+        The amount with six decimal places.
+    """
+    return Decimal(value).quantize(UNIT, rounding=ROUND_HALF_UP)
+
+
+def money_text(value: Decimal) -> str:
+    """The shortest exact text of an amount: ``8000``, ``4188.81``; never an exponent."""
+    text = f"{value:f}"
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+
+
+Money = Annotated[Decimal, PlainSerializer(money_text, return_type=str, when_used="json")]

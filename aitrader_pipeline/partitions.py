@@ -1,0 +1,131 @@
+"""The two axes of the arena: exchange sessions and models."""
+
+import datetime as dt
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import dagster as dg
+
+from aitrader_pipeline.config import Settings
+from aitrader_pipeline.errors import ConfigError
+from aitrader_pipeline.market.calendar import TradingCalendar
+from aitrader_pipeline.store.records import RecordStore
+from aitrader_pipeline.trading.chains import Cell
+
+# Multi-dimensional mappings and backfill policies are in beta upstream, and what this project is built on.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+EXCHANGE_TIME = "America/New_York"
+_DAYS_AHEAD = 366
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Sessions, models and their grid, as Dagster partitions."""
+
+    sessions: dg.DailyPartitionsDefinition
+    models: tuple[str, ...]
+    grid: dg.MultiPartitionsDefinition
+
+    def dates(self) -> list[dt.date]:
+        """Sessions of the arena that can be selected today."""
+        return [dt.date.fromisoformat(key) for key in self.sessions.get_partition_keys()]
+
+
+def calendar_of(settings: Settings) -> TradingCalendar:
+    """The exchange's calendar over the arena's dates, and a year ahead where they are open-ended."""
+    dates = settings.config.date_range
+    last = dates.end_date or dt.datetime.now(dt.UTC).date() + dt.timedelta(days=_DAYS_AHEAD)
+    return TradingCalendar(settings.config.market.calendar, dates.init_date, max(last, dates.init_date))
+
+
+def axes_of(settings: Settings) -> Axes:
+    """The arena's partitions: enabled models in the config's order, then others that have records.
+
+    Raises:
+        ConfigError: there is no session in the config's dates.
+    """
+    config = settings.config
+    dates = config.date_range
+    calendar = calendar_of(settings)
+    if dates.end_date is not None and not calendar.sessions(dates.init_date, dates.end_date):
+        raise ConfigError(
+            f"date_range: there is no session of {config.market.calendar} from {dates.init_date} to {dates.end_date}"
+        )
+    enabled = [model.signature for model in config.enabled_models]
+    recorded = [name for name in RecordStore(settings.records_dir).models() if name not in enabled]
+    last = dates.end_date or dt.datetime.now(dt.UTC).date() + dt.timedelta(days=_DAYS_AHEAD)
+    holidays = [dt.datetime.combine(day, dt.time()) for day in calendar.weekday_holidays(dates.init_date, last)]
+    sessions = dg.DailyPartitionsDefinition(
+        start_date=dates.init_date.isoformat(),
+        end_date=(dates.end_date + dt.timedelta(days=1)).isoformat() if dates.end_date else None,
+        end_offset=0 if dates.end_date else 1,
+        timezone=EXCHANGE_TIME,
+        exclusions=["0 0 * * 6", "0 0 * * 0", *holidays],
+    )
+    models = (*enabled, *recorded)
+    grid = dg.MultiPartitionsDefinition({"date": sessions, "model": dg.StaticPartitionsDefinition(models)})
+    return Axes(sessions, models, grid)
+
+
+# A session opens with what the same model's session before it closed with.
+PREVIOUS_SESSION = dg.MultiPartitionMapping(
+    {
+        "date": dg.DimensionPartitionMapping(
+            "date", dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+        ),
+        "model": dg.DimensionPartitionMapping("model", dg.IdentityPartitionMapping()),
+    }
+)
+
+
+def cell_of(partition_key: str) -> Cell:
+    """The model-day of a partition key such as ``2025-10-02|gpt-5``."""
+    date, _, model = partition_key.partition("|")
+    return Cell(dt.date.fromisoformat(date), model)
+
+
+def partition_key_of(cell: Cell) -> dg.MultiPartitionKey:
+    """The partition key of a model-day."""
+    return dg.MultiPartitionKey({"date": cell.date.isoformat(), "model": cell.model})
+
+
+@dataclass(frozen=True)
+class Block:
+    """A rectangle of the grid: the sessions from ``first`` to ``last`` of models that are neighbours."""
+
+    first: dt.date
+    last: dt.date
+    models: tuple[str, ...]
+
+    def tags(self) -> dict[str, str]:
+        """The run tags by which Dagster selects the rectangle."""
+        return {
+            "dagster/asset_partition_range_start": f"{self.first.isoformat()}|{self.models[0]}",
+            "dagster/asset_partition_range_end": f"{self.last.isoformat()}|{self.models[-1]}",
+        }
+
+
+def blocks(cells: Iterable[Cell], dates: Sequence[dt.date], models: Sequence[str]) -> list[Block]:
+    """Cut a set of model-days into rectangles that hold exactly these, each model's in date order.
+
+    Args:
+        cells: the model-days, each on the axes.
+        dates: the arena's sessions in order.
+        models: the arena's models in order.
+    """
+    position = {date: i for i, date in enumerate(dates)}
+    runs: list[tuple[int, dt.date, dt.date]] = []
+    for model, group in groupby(sorted(cells, key=lambda c: (models.index(c.model), c.date)), lambda c: c.model):
+        days = [cell.date for cell in group]
+        for _, neighbours in groupby(enumerate(days), lambda pair: position[pair[1]] - pair[0]):
+            span = [day for _, day in neighbours]
+            runs.append((models.index(model), span[0], span[-1]))
+    found: list[Block] = []
+    for (first, last), same in groupby(sorted(runs, key=lambda r: (r[1], r[2], r[0])), lambda r: (r[1], r[2])):
+        rows = [row for row, _, _ in same]
+        for _, neighbours in groupby(enumerate(rows), lambda pair: pair[1] - pair[0]):
+            found.append(Block(first, last, tuple(models[row] for _, row in neighbours)))
+    return found

@@ -1,0 +1,92 @@
+"""Assets of the room `performance`: the books of each model-day, and the series and metrics over all of them."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
+from aitrader_pipeline.config import Settings
+from aitrader_pipeline.partitions import Axes
+from aitrader_pipeline.performance.books import write_books
+from aitrader_pipeline.performance.series import rebuild_metrics, rebuild_timeseries
+from aitrader_pipeline.store.mart import writing
+from aitrader_pipeline.trading.assets import SESSIONS, records_of
+
+GROUP = "performance"
+# Tables over the whole grid follow whenever something upstream has changed; `eager` would wait for every cell.
+WHEN_UPSTREAM_CHANGED = (
+    dg.AutomationCondition.any_deps_updated() & ~dg.AutomationCondition.in_progress()
+).with_label("when_upstream_changed")
+
+
+def performance_assets(settings: Settings, axes: Axes) -> list[dg.AssetsDefinition]:
+    """The assets of this room."""
+
+    def spec(table: str, description: str, deps: list[str]) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            table,
+            description=description,
+            group_name=GROUP,
+            owners=OWNERS,
+            kinds={"duckdb", "sql"},
+            deps=deps,
+            metadata=table_metadata(table),
+            partitions_def=axes.grid,
+        )
+
+    @dg.multi_asset(
+        name="books",
+        specs=[
+            spec("positions", "Every fill, with the cash and the portfolio's value right after it.", [SESSIONS, "prices"]),
+            spec("holdings", "Shares held after every action.", [SESSIONS]),
+            spec(
+                "daily_pnl",
+                "The day's profit and return, marked at the close; NULL until the close is known.",
+                ["positions", "holdings", "prices"],
+            ),
+        ],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=MART_POOL,
+    )
+    def books(context: dg.AssetExecutionContext, duckdb: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
+        records = records_of(settings, context)
+        with writing(duckdb) as con:
+            write_books(con, records)
+        for table in ("positions", "holdings", "daily_pnl"):
+            yield dg.MaterializeResult(asset_key=table)
+
+    @dg.asset(
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"duckdb", "sql"},
+        pool=MART_POOL,
+        deps=["daily_pnl", "prices"],
+        metadata=table_metadata("portfolio_timeseries"),
+        automation_condition=WHEN_UPSTREAM_CHANGED,
+    )
+    def portfolio_timeseries(duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
+        """Value, return and drawdown of every model on every scored session, and of the benchmark."""
+        config = settings.config
+        with writing(duckdb) as con:
+            rows = rebuild_timeseries(
+                con, benchmark=config.market.benchmark, initial_cash=config.agent_config.initial_cash
+            )
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows})
+
+    @dg.asset(
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"duckdb", "sql"},
+        pool=MART_POOL,
+        deps=[portfolio_timeseries],
+        metadata=table_metadata("performance_metrics"),
+        automation_condition=WHEN_UPSTREAM_CHANGED,
+    )
+    def performance_metrics(duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
+        """Return, volatility, Sharpe, Sortino, drawdown and more of every model, over all its sessions."""
+        with writing(duckdb) as con:
+            rows = rebuild_metrics(con, risk_free_rate=settings.config.metrics.risk_free_rate)
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows})
+
+    return [books, portfolio_timeseries, performance_metrics]

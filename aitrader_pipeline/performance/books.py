@@ -1,0 +1,126 @@
+"""The books of the mart: positions, holdings and daily P&L of model-days, from their records and the prices."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import duckdb
+
+from aitrader_pipeline.errors import PriceError, StoreError
+from aitrader_pipeline.money import money_text
+from aitrader_pipeline.store.sql import statement
+from aitrader_pipeline.store.staging import create_staging, insert_rows
+from aitrader_pipeline.trading.record import Action, Book, SessionRecord
+
+_PACKAGE = "aitrader_pipeline.performance"
+_MONEY = "DECIMAL(18, 6)"
+_SESSIONS = {
+    "date": "DATE",
+    "model": "VARCHAR",
+    "kind": "VARCHAR",
+    "source": "VARCHAR",
+    "previous_date": "DATE",
+    "initial_cash": _MONEY,
+    "start_cash": _MONEY,
+    "end_cash": _MONEY,
+    "trades": "INTEGER",
+    "costs": _MONEY,
+}
+_ACTIONS = {
+    "job_id": "VARCHAR",
+    "date": "DATE",
+    "model": "VARCHAR",
+    "action_id": "INTEGER",
+    "action_type": "VARCHAR",
+    "symbol": "VARCHAR",
+    "amount": "BIGINT",
+    "price": _MONEY,
+    "costs": _MONEY,
+    "cash": _MONEY,
+    "created_at": "TIMESTAMPTZ",
+}
+_HOLDINGS = {"date": "DATE", "model": "VARCHAR", "action_id": "INTEGER", "symbol": "VARCHAR", "quantity": "BIGINT"}
+_TABLES = ("positions", "holdings", "daily_pnl")
+
+
+def write_books(con: duckdb.DuckDBPyConnection, records: Sequence[SessionRecord]) -> None:
+    """Replace the rows of exactly these model-days in ``positions``, ``holdings`` and ``daily_pnl``.
+
+    Args:
+        con: a connection to the mart, inside the caller's transaction.
+        records: the records of the model-days.
+
+    Raises:
+        StoreError: a record's fills do not lead from its start to its end.
+        PriceError: a holding has no price at all.
+    """
+    create_staging(con, "sessions", _SESSIONS)
+    create_staging(con, "session_actions", _ACTIONS)
+    create_staging(con, "session_holdings", _HOLDINGS)
+    insert_rows(con, "sessions", list(_SESSIONS), [_session_row(r) for r in records])
+    insert_rows(con, "session_actions", list(_ACTIONS), [row for r in records for row in _action_rows(r)])
+    insert_rows(con, "session_holdings", list(_HOLDINGS), [row for r in records for row in _holding_rows(r)])
+    con.execute(statement(_PACKAGE, "value_holdings"))
+    _refuse_unpriced(con)
+    con.execute(statement(_PACKAGE, "score_sessions"))
+    for table in _TABLES:
+        con.execute(statement(_PACKAGE, f"delete_{table}"))
+        con.execute(statement(_PACKAGE, f"insert_{table}"))
+
+
+def _session_row(record: SessionRecord) -> tuple[Any, ...]:
+    return (
+        record.date,
+        record.model,
+        record.kind,
+        record.source,
+        record.opened_from.date if record.opened_from else None,
+        money_text(record.initial_cash),
+        money_text(record.start.cash),
+        money_text(record.end.cash),
+        len(record.actions),
+        money_text(sum((a.costs for a in record.actions), start=record.start.cash * 0)),
+    )
+
+
+def _action_rows(record: SessionRecord) -> Iterator[tuple[Any, ...]]:
+    cell = (record.launch, record.date, record.model)
+    yield (*cell, 0, "no_trade", None, None, None, "0", money_text(record.start.cash), record.finished_at)
+    for action in record.actions:
+        yield (
+            *cell,
+            action.action_id,
+            action.type,
+            action.symbol,
+            action.amount,
+            money_text(action.price),
+            money_text(action.costs),
+            money_text(action.cash),
+            record.finished_at,
+        )
+
+
+def _holding_rows(record: SessionRecord) -> Iterator[tuple[Any, ...]]:
+    shares = dict(record.start.shares)
+    yield from ((record.date, record.model, 0, symbol, quantity) for symbol, quantity in shares.items())
+    for action in record.actions:
+        shares = _after(shares, action)
+        for symbol, quantity in shares.items():
+            yield record.date, record.model, action.action_id, symbol, quantity
+    cash = record.actions[-1].cash if record.actions else record.start.cash
+    if Book(cash=cash, shares=shares) != record.end:
+        raise StoreError(
+            f"the record of {record.model} on {record.date} does not balance: its actions do not lead from its "
+            "start to its end; run the model-day again"
+        )
+
+
+def _after(shares: dict[str, int], action: Action) -> dict[str, int]:
+    left = shares.get(action.symbol, 0) + (action.amount if action.type == "buy" else -action.amount)
+    return {s: q for s, q in (shares | {action.symbol: left}).items() if q}
+
+
+def _refuse_unpriced(con: duckdb.DuckDBPyConnection) -> None:
+    missing = con.execute(statement(_PACKAGE, "unpriced_holdings")).fetchall()
+    if missing:
+        listing = "; ".join(f"{model} holds {symbol} on {date}" for model, date, symbol in missing)
+        raise PriceError(f"no price at all for something that is held: {listing}. Load its bars, then score again")

@@ -1,0 +1,39 @@
+"""Checks of the room `performance`: the identities that every model-day must keep before anyone is ranked."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from aitrader_pipeline.catalog import MART_POOL
+from aitrader_pipeline.performance.identities import IDENTITIES, violations
+from aitrader_pipeline.store.mart import writing
+
+_LISTED = 20
+
+
+def performance_checks() -> list[dg.AssetChecksDefinition]:
+    """The checks of this room; each blocks what lies downstream of its table."""
+
+    @dg.multi_asset_check(
+        name="identities",
+        specs=[
+            dg.AssetCheckSpec(identity.name, asset=identity.table, blocking=True, description=identity.description)
+            for identity in IDENTITIES
+        ],
+        pool=MART_POOL,
+    )
+    def identities(duckdb: DuckDBResource) -> Iterator[dg.AssetCheckResult]:
+        with writing(duckdb) as con:
+            found = {identity.name: violations(con, identity) for identity in IDENTITIES}
+        for identity in IDENTITIES:
+            problems = found[identity.name]
+            yield dg.AssetCheckResult(
+                check_name=identity.name,
+                asset_key=identity.table,
+                passed=not problems,
+                description="; ".join(problems[:3]) or None,
+                metadata={"violations": len(problems), "first": dg.MetadataValue.json(problems[:_LISTED])},
+            )
+
+    return [identities]

@@ -1,0 +1,1 @@
+INSERT INTO daily_pnl BY NAME SELECT * FROM scored_sessions

@@ -1,0 +1,142 @@
+"""The arena: everything that a model-day needs, put together from the config."""
+
+import datetime as dt
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aitrader_pipeline.config import ArenaConfig, ModelConfig
+from aitrader_pipeline.errors import ConfigError, SessionError
+from aitrader_pipeline.market.calendar import TradingCalendar
+from aitrader_pipeline.market.view import MarketView, PriceHistory
+from aitrader_pipeline.store.records import RecordStore
+from aitrader_pipeline.trading.ledger import CostModel
+from aitrader_pipeline.trading.prompt import PromptTemplate
+from aitrader_pipeline.trading.record import SessionRecord
+from aitrader_pipeline.trading.session import Budgets, Contestant, run_session
+from aitrader_pipeline.trading.traders import Trader
+from aitrader_pipeline.trading.traders.baselines import BaselineTrader
+from aitrader_pipeline.trading.traders.openai import OpenAITrader
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Config, calendar, prices and records; it seats contestants and runs their sessions."""
+
+    config: ArenaConfig
+    calendar: TradingCalendar
+    history: PriceHistory
+    records: RecordStore
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _views: dict[tuple[dt.date, tuple[str, ...]], MarketView] = field(default_factory=dict)
+
+    @property
+    def universe(self) -> tuple[str, ...]:
+        """The symbols that can be traded: the config's list, else all that are priced but the benchmark."""
+        listed = self.config.agent_config.stock_symbols
+        if listed is not None:
+            return tuple(listed)
+        return tuple(s for s in self.history.symbols if s != self.config.market.benchmark)
+
+    def seat(self, signature: str) -> Contestant:
+        """Set up a model for its sessions.
+
+        Raises:
+            ConfigError: the model is not in the config, is switched off, or cannot start.
+        """
+        model = self.config.model(signature)
+        if model is None or not model.enabled:
+            state = "is switched off" if model else "is not listed"
+            raise ConfigError(f"{signature} {state} in the config: its records stand, but it runs no new session")
+        agent = self.config.agent_config
+        return Contestant(
+            signature=signature,
+            kind=model.kind,
+            trader_name=model.basemodel or model.trader,
+            trader=self._trader(model),
+            initial_cash=agent.initial_cash,
+            costs=CostModel(agent.costs.per_order, agent.costs.per_share, agent.costs.bps),
+            budgets=Budgets(agent.max_steps, agent.max_tool_calls, agent.time_limit_seconds, agent.max_tokens),
+            prompt=PromptTemplate.load(agent.prompt_template),
+            config_hash=self.config.settings_hash(signature),
+        )
+
+    def _trader(self, model: ModelConfig) -> Trader:
+        if model.trader != "openai":
+            return BaselineTrader(model.trader, model.params, f"models[{model.signature}].params")
+        if model.api != "chat":
+            raise ConfigError(f"{model.signature}: api {model.api!r} is not available yet; use 'chat'")
+        agent = self.config.agent_config
+        return OpenAITrader(
+            signature=model.signature,
+            basemodel=model.basemodel or model.name,
+            base_url=model.openai_base_url,
+            api_key_variable=model.openai_api_key or "OPENAI_API_KEY",
+            environ=self.environ,
+            params=model.params,
+            max_retries=agent.max_retries,
+            base_delay=agent.base_delay,
+            call_timeout_seconds=agent.call_timeout_seconds,
+        )
+
+    async def trade(
+        self, contestant: Contestant, date: dt.date, *, launch: str, previous: SessionRecord | None
+    ) -> SessionRecord:
+        """Run one model-day and store its record.
+
+        Args:
+            contestant: who trades.
+            date: the session.
+            launch: the launch that runs it.
+            previous: the record that it opens from, None where it starts with the initial cash.
+
+        Raises:
+            SessionError: there are no prices for the session, or the trader could not answer.
+        """
+        held = tuple(previous.end.shares) if previous else ()
+        view = self.view(date, held)
+        record = await run_session(
+            contestant, view, previous=previous, past_sessions=self._past_sessions(date), launch=launch
+        )
+        self.records.write(record)
+        return record
+
+    def opening_record(self, signature: str, date: dt.date) -> SessionRecord | None:
+        """The record that a session opens from; None where the model starts with the initial cash.
+
+        Raises:
+            SessionError: the session before is missing, and the config does not carry over a gap.
+        """
+        first = self.calendar.sessions(self.config.date_range.init_date, date)[0]
+        newest = self.records.before(signature, date)
+        if date == first or self.config.agent_config.missing_session == "carry":
+            return newest
+        expected = self.calendar.previous_session(date)
+        if newest is None or newest.date != expected:
+            raise SessionError(
+                f"{signature} has no session on {expected}, which {date} opens from: run {expected} first, "
+                'or set agent_config.missing_session to "carry"'
+            )
+        return newest
+
+    def view(self, date: dt.date, held: tuple[str, ...] = ()) -> MarketView:
+        """The market as it can be known at the open of a session; shared by all models of that day.
+
+        Raises:
+            SessionError: the date is no session, or nothing has a price on it.
+        """
+        if not self.calendar.is_session(date):
+            raise SessionError(f"{date} is no session of {self.config.market.calendar}")
+        universe = self.universe + tuple(s for s in held if s not in self.universe)
+        key = (date, universe)
+        if key not in self._views:
+            view = self.history.cut(date, universe, self.calendar.previous_session(date))
+            if not any(view.open(symbol) is not None for symbol in universe):
+                raise SessionError(
+                    f"no prices for {date} yet; the newest session with prices is {self.history.last_session}"
+                )
+            self._views[key] = view
+        return self._views[key]
+
+    def _past_sessions(self, date: dt.date) -> tuple[dt.date, ...]:
+        return tuple(d for d in self.history.sessions if d < date)

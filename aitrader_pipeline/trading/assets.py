@@ -1,0 +1,178 @@
+"""Assets of the room `trading`: the sessions, and their transcripts as tables."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
+from aitrader_pipeline.config import Settings
+from aitrader_pipeline.market.prices import read_history
+from aitrader_pipeline.partitions import PREVIOUS_SESSION, Axes, calendar_of, cell_of, partition_key_of
+from aitrader_pipeline.store.mart import reading, writing
+from aitrader_pipeline.store.records import RecordStore
+from aitrader_pipeline.trading.arena import Arena
+from aitrader_pipeline.trading.chains import Cell, Order, Outcome, run_order
+from aitrader_pipeline.trading.launches import cells_of_launch, launch_of
+from aitrader_pipeline.trading.record import SessionRecord
+from aitrader_pipeline.trading.transcripts import write_transcripts
+
+GROUP = "trading"
+SESSIONS = "agent_sessions"
+_TRANSCRIPT_TABLES = {
+    "reasoning_logs": "Every message of every session, with tool inputs and outputs.",
+    "tool_usage": "Calls, errors and seconds per tool and session.",
+    "llm_usage": "Tokens, cost and latency of every model call; baselines have none.",
+}
+_PROGRESS_SECONDS = 2.0
+
+OnRecord = Callable[[SessionRecord], None]
+
+
+class SessionsConfig(dg.Config):
+    """How sessions are launched; the default replaces what is there, as a materialisation does."""
+
+    keep_finished: bool = False
+
+
+def trading_assets(settings: Settings, axes: Axes, on_record: OnRecord) -> list[dg.AssetsDefinition]:
+    """The assets of this room; ``on_record`` is told of every finished model-day, for a progress bar."""
+
+    @dg.asset(
+        name=SESSIONS,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"openai", "mcp"},
+        partitions_def=axes.grid,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=["prices", dg.AssetDep(SESSIONS, partition_mapping=PREVIOUS_SESSION)],
+    )
+    def agent_sessions(context: dg.AssetExecutionContext, config: SessionsConfig) -> Iterator[object]:
+        """A model's trading day: it opens with what its previous session closed with and writes one record.
+
+        Takes any slice of the grid: each model's days in order, the models side by side.
+        """
+        order = Order(
+            cells=frozenset(cell_of(key) for key in context.partition_keys),
+            launch=launch_of(context),
+            owed=cells_of_launch(context),
+            keep_finished=config.keep_finished,
+        )
+        outcome = _run(context, settings, order, on_record)
+        records = [*outcome.done, *outcome.kept]
+        if outcome.failures:
+            for record in records:
+                yield dg.AssetMaterialization(
+                    context.asset_key, partition=partition_key_of(_cell(record)), metadata=_session_metadata(record)
+                )
+            raise dg.Failure(
+                f"{len(outcome.failures)} of {len({c.model for c in order.cells})} models failed; "
+                f"{len(records)} of {len(order.cells)} model-days stand. "
+                + "; ".join(str(failure) for failure in outcome.failures),
+                metadata={
+                    failure.cell.model: dg.MetadataValue.md(str(failure)) for failure in outcome.failures
+                },
+            )
+        for record in records:
+            context.add_asset_metadata(_session_metadata(record), partition_key=str(_cell(record)))
+        yield dg.MaterializeResult()
+
+    @dg.multi_asset(
+        name="transcripts",
+        specs=[
+            dg.AssetSpec(
+                table,
+                description=description,
+                group_name=GROUP,
+                owners=OWNERS,
+                kinds={"duckdb"},
+                deps=[SESSIONS],
+                metadata=table_metadata(table),
+                partitions_def=axes.grid,
+            )
+            for table, description in _TRANSCRIPT_TABLES.items()
+        ],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=MART_POOL,
+    )
+    def transcripts(
+        context: dg.AssetExecutionContext, duckdb: DuckDBResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        records = records_of(settings, context)
+        with writing(duckdb) as con:
+            write_transcripts(con, records)
+        for table in _TRANSCRIPT_TABLES:
+            yield dg.MaterializeResult(asset_key=table)
+
+    return [agent_sessions, transcripts]
+
+
+def records_of(settings: Settings, context: dg.AssetExecutionContext) -> list[SessionRecord]:
+    """The records of a run's partitions.
+
+    Raises:
+        dagster.Failure: one of the model-days has no record yet; the message names it.
+    """
+    store = RecordStore(settings.records_dir)
+    records: list[SessionRecord] = []
+    for cell in map(cell_of, context.partition_keys):
+        record = store.read(cell.model, cell.date)
+        if record is None:
+            raise dg.Failure(f"{cell.model} has no session on {cell.date}: materialise {SESSIONS} for it first")
+        records.append(record)
+    return records
+
+
+def _run(context: dg.AssetExecutionContext, settings: Settings, order: Order, on_record: OnRecord) -> Outcome:
+    newest = max(cell.date for cell in order.cells)
+    with reading(settings.mart_path) as con:
+        history = read_history(con, through=newest)
+    arena = Arena(settings.config, calendar_of(settings), history, RecordStore(settings.records_dir))
+    progress = _Progress(context, len(order.cells))
+
+    def finished(record: SessionRecord) -> None:
+        progress.count(record)
+        on_record(record)
+
+    return run_order(
+        arena,
+        order,
+        on_record=finished,
+        on_failure=lambda failure: context.log.error(str(failure)),
+        on_wait=lambda model: context.log.info(f"waiting for another run that trades {model}"),
+    )
+
+
+class _Progress:
+    """Tells the run's log how far it is, at most every two seconds: each log entry costs a write."""
+
+    def __init__(self, context: dg.AssetExecutionContext, total: int) -> None:
+        self._context = context
+        self._total = total
+        self._finished = 0
+        self._told_at = 0.0
+
+    def count(self, record: SessionRecord) -> None:
+        self._finished += 1
+        if time.monotonic() - self._told_at >= _PROGRESS_SECONDS:
+            self._told_at = time.monotonic()
+            self._context.log.info(
+                f"{self._finished} of {self._total} model-days finished; newest: {record.model} on {record.date}, "
+                f"{len(record.actions)} trades, {record.end_reason}"
+            )
+
+
+def _cell(record: SessionRecord) -> Cell:
+    return Cell(record.date, record.model)
+
+
+def _session_metadata(record: SessionRecord) -> dict[str, int | float | str]:
+    return {
+        "trades": len(record.actions),
+        "refused_orders": len(record.refusals),
+        "end_reason": record.end_reason,
+        "cash": float(record.end.cash),
+        "model_calls": len(record.calls),
+        "content_hash": record.content_hash(),
+    }

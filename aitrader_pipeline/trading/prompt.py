@@ -1,0 +1,133 @@
+"""What a trader is told at the start of a session: the briefing, and the prompt that is rendered from it."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined, TemplateError
+
+from aitrader_pipeline.errors import ConfigError
+from aitrader_pipeline.money import money_text
+from aitrader_pipeline.trading.ledger import CostModel, Portfolio
+
+FINISH_SIGNAL = "<FINISH_SIGNAL>"
+OPENING_REQUEST = "Please analyse and update today's ({date}) positions."
+NUDGE = (
+    "You called no tool and did not finish. Continue with a tool call, "
+    f"or finish with a short summary that ends with {FINISH_SIGNAL}"
+)
+
+
+@dataclass(frozen=True)
+class Briefing:
+    """The facts of a session as its trader may know them; the prompt shows these and nothing else.
+
+    Attributes:
+        date: today's session.
+        session_number: counts the model's sessions from 1.
+        universe: the symbols that can be traded.
+        portfolio: the ledger's portfolio at the start.
+        opens: today's opens; a symbol without one is missing.
+        closes: newest closes up to the previous exchange session.
+        past_sessions: exchange sessions before today for which there are prices, oldest first.
+        previous_session: the model's own previous session, None on its first.
+        previous_profit: close-marked profit of the model's previous session.
+        value_at_open: the portfolio at today's opens; a held symbol without one at its last close.
+        costs: what a fill costs.
+    """
+
+    date: dt.date
+    session_number: int
+    universe: tuple[str, ...]
+    portfolio: Portfolio
+    opens: Mapping[str, Decimal]
+    closes: Mapping[str, Decimal]
+    past_sessions: tuple[dt.date, ...]
+    previous_session: dt.date | None
+    previous_profit: Decimal
+    value_at_open: Decimal
+    costs: CostModel
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """A Jinja template of the system prompt, with the hash that every record names."""
+
+    source: str
+    name: str
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "PromptTemplate":
+        """Read a template file, or the one that comes with the arena.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        if path is None:
+            file = resources.files("aitrader_pipeline.trading") / "prompt.md.j2"
+            return cls(file.read_text(encoding="utf-8"), "prompt.md.j2")
+        try:
+            return cls(path.read_text(encoding="utf-8"), path.name)
+        except OSError as error:
+            raise ConfigError(f"agent_config.prompt_template: cannot read {path}: {error.strerror}") from error
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the template's text, in hexadecimal."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+    def render(self, briefing: Briefing) -> str:
+        """The system prompt of a session.
+
+        Raises:
+            ConfigError: the template is not valid or names a fact that does not exist.
+        """
+        # The prompt is plain text for a model, not HTML: escaping would alter what it reads.
+        environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701 # nosec B701
+        try:
+            return environment.from_string(self.source).render(_facts(briefing))
+        except TemplateError as error:
+            raise ConfigError(f"prompt template {self.name}: {error}") from error
+
+
+def _facts(briefing: Briefing) -> dict[str, object]:
+    return {
+        "date": briefing.date.isoformat(),
+        "cash": money_text(briefing.portfolio.cash),
+        "holdings": [{"symbol": s, "shares": q} for s, q in briefing.portfolio.shares.items()],
+        "value_at_open": money_text(briefing.value_at_open),
+        "previous_session": briefing.previous_session and briefing.previous_session.isoformat(),
+        "previous_profit": money_text(briefing.previous_profit),
+        "previous_market_session": briefing.past_sessions[-1].isoformat() if briefing.past_sessions else "none",
+        "quotes": [
+            {
+                "symbol": symbol,
+                "close": _quoted(briefing.closes.get(symbol)),
+                "open": _quoted(briefing.opens.get(symbol)),
+            }
+            for symbol in briefing.universe
+        ],
+        "costs": _costs_text(briefing.costs),
+        "finish_signal": FINISH_SIGNAL,
+    }
+
+
+def _quoted(price: Decimal | None) -> str:
+    return "none" if price is None else money_text(price)
+
+
+def _costs_text(costs: CostModel) -> str:
+    parts = [
+        text
+        for amount, text in (
+            (costs.per_order, f"{money_text(costs.per_order)} per order"),
+            (costs.per_share, f"{money_text(costs.per_share)} per share"),
+            (costs.bps, f"{money_text(costs.bps)} basis points of its value"),
+        )
+        if amount
+    ]
+    return f", plus costs of {' and '.join(parts)}" if parts else ", without costs"

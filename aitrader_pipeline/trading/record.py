@@ -1,0 +1,200 @@
+"""The record of one model-day: everything that went in and came out, written once, only on success."""
+
+import datetime as dt
+import hashlib
+import json
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from aitrader_pipeline.money import Money
+from aitrader_pipeline.trading.ledger import Portfolio, RefusalCode, Side
+
+SCHEMA_VERSION = 1
+
+EndReason = Literal[
+    "finished",
+    "no_tool_calls",
+    "max_steps",
+    "tool_budget",
+    "time_budget",
+    "token_budget",
+    "cost_budget",
+    "imported",
+]
+
+# What differs between two runs of one and the same session: the clock and the launch that ran it.
+_INCIDENTAL = frozenset({"at", "started_at", "finished_at", "seconds", "latency_seconds", "launch"})
+
+
+class Entry(BaseModel):
+    """Base of everything in a record: immutable, and closed to fields that nobody declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Book(Entry):
+    """A portfolio as stored: exact cash as decimal text, whole shares per symbol."""
+
+    cash: Annotated[Money, Field(ge=0)]
+    shares: dict[str, Annotated[int, Field(gt=0)]] = {}
+
+    @classmethod
+    def of(cls, portfolio: Portfolio) -> "Book":
+        """The stored form of a portfolio."""
+        return cls(cash=portfolio.cash, shares=dict(portfolio.shares))
+
+    def portfolio(self) -> Portfolio:
+        """The portfolio that was stored."""
+        return Portfolio(self.cash, self.shares)
+
+
+class Action(Entry):
+    """A fill. ``action_id`` counts from 1 within the day; ``step`` is the model call that ordered it."""
+
+    action_id: Annotated[int, Field(ge=1)]
+    type: Side
+    symbol: str
+    amount: Annotated[int, Field(gt=0)]
+    price: Annotated[Money, Field(gt=0)]
+    costs: Annotated[Money, Field(ge=0)] = Decimal(0)
+    cash: Annotated[Money, Field(ge=0)]
+    step: int = 0
+
+
+class RefusedOrder(Entry):
+    """An order that the ledger refused, with its code and numbers."""
+
+    type: Side
+    symbol: str
+    amount: str
+    code: RefusalCode
+    message: str
+    details: dict[str, Money | int] = {}
+    step: int = 0
+
+
+class ToolRequest(Entry):
+    """A tool call as the trader wrote it: ``arguments`` may be an object, a JSON text, or nonsense."""
+
+    id: str
+    name: str
+    arguments: JsonValue = None
+
+
+class Message(Entry):
+    """One line of the transcript as sent or received; a tool's line carries its input and its time."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+    step: int = 0
+    at: dt.datetime
+    tool_calls: tuple[ToolRequest, ...] = ()
+    tool_call_id: str | None = None
+    tool_name: str | None = None
+    tool_input: JsonValue = None
+    is_error: bool = False
+    seconds: float | None = None
+    extra: dict[str, JsonValue] = {}
+
+
+class ModelCall(Entry):
+    """Tokens, cost and time of one model call; what the provider does not report is None."""
+
+    step: int
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+    attempts: int = 1
+    latency_seconds: float
+
+
+class ToolUse(Entry):
+    """Calls, errors and seconds of one tool over the session."""
+
+    name: str
+    calls: int
+    errors: int
+    seconds: float
+
+
+class Versions(Entry):
+    """Hashes of what the session was made from; empty where a thing played no part."""
+
+    config: str
+    prices: str
+    prompt: str = ""
+
+
+class RecordRef(Entry):
+    """Names a record: its session and the launch that produced it."""
+
+    date: dt.date
+    launch: str
+
+
+class ImportedBook(Entry):
+    """Where an imported session comes from, and what was wrong with it if it was taken all the same."""
+
+    file: str
+    sha256: str
+    lines: tuple[int, ...]
+    breaches: tuple[str, ...] = ()
+
+
+class SessionRecord(Entry):
+    """One model-day. ``opened_from`` names the record whose end portfolio this one started with."""
+
+    schema_version: Literal[1]
+    date: dt.date
+    model: str
+    kind: Literal["model", "baseline"]
+    source: Literal["session", "import"] = "session"
+    trader: str
+    launch: str
+    session_number: Annotated[int, Field(ge=1)]
+    opened_from: RecordRef | None = None
+    versions: Versions
+    initial_cash: Money
+    start: Book
+    end: Book
+    actions: tuple[Action, ...] = ()
+    refusals: tuple[RefusedOrder, ...] = ()
+    end_reason: EndReason
+    messages: tuple[Message, ...] = ()
+    calls: tuple[ModelCall, ...] = ()
+    tools: tuple[ToolUse, ...] = ()
+    started_at: dt.datetime
+    finished_at: dt.datetime
+    book: ImportedBook | None = None
+
+    @property
+    def ref(self) -> RecordRef:
+        """The name by which a later record says that it opened from this one."""
+        return RecordRef(date=self.date, launch=self.launch)
+
+    def to_json(self) -> bytes:
+        """The record as it is stored: readable JSON, money as decimal text, one trailing newline."""
+        return self.model_dump_json(indent=1).encode() + b"\n"
+
+    def essence(self) -> bytes:
+        """Canonical JSON of what the session did, without clock times and launch names.
+
+        Two runs of the same session on the same prices have the same essence, byte for byte.
+        """
+        return json.dumps(_essential(self.model_dump(mode="json")), sort_keys=True).encode()
+
+    def content_hash(self) -> str:
+        """SHA-256 of the essence, in hexadecimal: the data version of the model-day."""
+        return hashlib.sha256(self.essence()).hexdigest()
+
+
+def _essential(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict):
+        return {k: _essential(v) for k, v in value.items() if k not in _INCIDENTAL}
+    if isinstance(value, list):
+        return [_essential(v) for v in value]
+    return value

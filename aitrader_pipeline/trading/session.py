@@ -1,0 +1,335 @@
+"""The session: what one model does on one trading day, from the briefing to the record."""
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from aitrader_pipeline.errors import SessionError
+from aitrader_pipeline.market.view import MarketView
+from aitrader_pipeline.money import money
+from aitrader_pipeline.trading.ledger import CostModel, Ledger, Portfolio
+from aitrader_pipeline.trading.prompt import FINISH_SIGNAL, NUDGE, OPENING_REQUEST, Briefing, PromptTemplate
+from aitrader_pipeline.trading.record import (
+    SCHEMA_VERSION,
+    Action,
+    Book,
+    EndReason,
+    Message,
+    ModelCall,
+    RefusedOrder,
+    SessionRecord,
+    Versions,
+)
+from aitrader_pipeline.trading.toolbox import Toolbox
+from aitrader_pipeline.trading.tools.math import math_server
+from aitrader_pipeline.trading.tools.price import price_server
+from aitrader_pipeline.trading.tools.trade import trade_server
+from aitrader_pipeline.trading.traders import Conversation, Reply, Trader, Usage
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """What a session may use; one that runs out ends the session normally.
+
+    Attributes:
+        max_steps: model calls.
+        max_tool_calls: tool calls.
+        time_limit_seconds: wall-clock time.
+        max_tokens: input and output tokens of all calls together; None for no limit.
+    """
+
+    max_steps: int = 30
+    max_tool_calls: int = 500
+    time_limit_seconds: float = 600.0
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Who trades, under which rules: what is the same on every day of a model's chain."""
+
+    signature: str
+    kind: str
+    trader_name: str
+    trader: Trader
+    initial_cash: Decimal
+    costs: CostModel
+    budgets: Budgets
+    prompt: PromptTemplate
+    config_hash: str
+
+
+@dataclass
+class _Transcript:
+    """The exchange so far: messages, model calls, and which model call placed which order."""
+
+    messages: list[Message] = field(default_factory=list)
+    calls: list[ModelCall] = field(default_factory=list)
+    fill_steps: list[int] = field(default_factory=list)
+    refusal_steps: list[int] = field(default_factory=list)
+    tool_calls: int = 0
+    nudged: bool = False
+
+    @property
+    def tokens(self) -> int:
+        return sum((c.input_tokens or 0) + (c.output_tokens or 0) for c in self.calls)
+
+    def note_orders(self, ledger: Ledger, step: int) -> None:
+        self.fill_steps += [step] * (len(ledger.fills) - len(self.fill_steps))
+        self.refusal_steps += [step] * (len(ledger.refusals) - len(self.refusal_steps))
+
+
+async def run_session(
+    contestant: Contestant,
+    view: MarketView,
+    *,
+    previous: SessionRecord | None,
+    past_sessions: tuple[dt.date, ...],
+    launch: str,
+) -> SessionRecord:
+    """Trade one day.
+
+    Args:
+        contestant: who trades, under which rules.
+        view: the market as it can be known at the open of ``view.date``; all that the session sees.
+        previous: the record whose end portfolio this session starts with, None on the first session.
+        past_sessions: exchange sessions before ``view.date`` for which there are prices, oldest first.
+        launch: the launch that runs this session.
+
+    Returns:
+        The record, not yet stored.
+
+    Raises:
+        SessionError: the trader could not answer; nothing of the day is kept.
+    """
+    started_at = _now()
+    deadline = time.monotonic() + contestant.budgets.time_limit_seconds
+    briefing = brief(contestant, view, previous=previous, past_sessions=past_sessions)
+    ledger = Ledger(
+        briefing.portfolio, universe=frozenset(view.universe), price_of=view.open, costs=contestant.costs
+    )
+    transcript = _Transcript()
+    _say(transcript, "system", contestant.prompt.render(briefing))
+    _say(transcript, "user", OPENING_REQUEST.format(date=view.date.isoformat()))
+    async with Toolbox.open([price_server(view), trade_server(ledger), math_server()]) as toolbox:
+        end_reason = await _converse(
+            contestant.trader.converse(briefing), transcript, ledger, toolbox, contestant.budgets, deadline
+        )
+        tools = toolbox.usage()
+    return SessionRecord(
+        schema_version=SCHEMA_VERSION,
+        date=view.date,
+        model=contestant.signature,
+        kind="model" if contestant.kind == "model" else "baseline",
+        trader=contestant.trader_name,
+        launch=launch,
+        session_number=briefing.session_number,
+        opened_from=previous.ref if previous else None,
+        versions=Versions(config=contestant.config_hash, prices=view.hash, prompt=contestant.prompt.hash),
+        initial_cash=contestant.initial_cash,
+        start=Book.of(briefing.portfolio),
+        end=Book.of(ledger.portfolio),
+        actions=_actions(ledger, transcript.fill_steps),
+        refusals=_refusals(ledger, transcript.refusal_steps),
+        end_reason=end_reason,
+        messages=tuple(transcript.messages),
+        calls=tuple(transcript.calls),
+        tools=tools,
+        started_at=started_at,
+        finished_at=_now(),
+    )
+
+
+def brief(
+    contestant: Contestant,
+    view: MarketView,
+    *,
+    previous: SessionRecord | None,
+    past_sessions: tuple[dt.date, ...],
+) -> Briefing:
+    """The facts of the session, from the ledger's own book and the market view."""
+    portfolio = previous.end.portfolio() if previous else Portfolio(money(contestant.initial_cash))
+    opens = {s: price for s in view.universe if (price := view.open(s)) is not None}
+    closes = {s: close[1] for s in view.universe if (close := view.last_close(s)) is not None}
+    return Briefing(
+        date=view.date,
+        session_number=previous.session_number + 1 if previous else 1,
+        universe=view.universe,
+        portfolio=portfolio,
+        opens=opens,
+        closes=closes,
+        past_sessions=past_sessions,
+        previous_session=previous.date if previous else None,
+        previous_profit=_close_marked_profit(previous, view) if previous else Decimal(0),
+        value_at_open=portfolio.value(lambda s: opens[s] if s in opens else _carried(view, s)),
+        costs=contestant.costs,
+    )
+
+
+def _close_marked_profit(record: SessionRecord, view: MarketView) -> Decimal:
+    """Profit of an earlier session: its end at its close less its start at the close before (metrics.md, Daily)."""
+    closing = record.end.portfolio().value(lambda s: _close_through(view, s, record.date))
+    before = record.opened_from
+    base = record.start.portfolio().value(
+        lambda s: _close_through(view, s, before.date if before else record.date)
+    )
+    return closing - base
+
+
+def _close_through(view: MarketView, symbol: str, date: dt.date) -> Decimal:
+    """The close on a date, or the newest one before it."""
+    close = view.close(symbol, date)
+    if close is not None:
+        return close
+    past = next((bar.close for bar in reversed(view.bars(symbol, 250)) if bar.date < date and bar.close), None)
+    return past if past is not None else _carried(view, symbol)
+
+
+def _carried(view: MarketView, symbol: str) -> Decimal:
+    """The newest known close of a symbol that is held and has no price today."""
+    close = view.last_close(symbol)
+    if close is None:
+        raise SessionError(f"{symbol} is held but has no price at all up to {view.date}: load its bars")
+    return close[1]
+
+
+async def _converse(
+    conversation: Conversation,
+    transcript: _Transcript,
+    ledger: Ledger,
+    toolbox: Toolbox,
+    budgets: Budgets,
+    deadline: float,
+) -> EndReason:
+    for step in range(1, budgets.max_steps + 1):
+        if time.monotonic() >= deadline:
+            return "time_budget"
+        if budgets.max_tokens is not None and transcript.tokens >= budgets.max_tokens:
+            return "token_budget"
+        reply = await _ask(conversation, transcript, toolbox, step, deadline)
+        if reply is None:
+            return "time_budget"
+        if await _run_tools(reply, transcript, ledger, toolbox, budgets, step):
+            return "tool_budget"
+        if finishes(reply.text):
+            return "finished"
+        if not reply.tool_calls:
+            if transcript.nudged:
+                return "no_tool_calls"
+            transcript.nudged = True
+            _say(transcript, "user", NUDGE, step)
+    return "max_steps"
+
+
+async def _ask(
+    conversation: Conversation, transcript: _Transcript, toolbox: Toolbox, step: int, deadline: float
+) -> Reply | None:
+    """One model call; None if the session's time ran out while it was under way."""
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(deadline - time.monotonic()) as limit:
+            reply = await conversation.reply(transcript.messages, toolbox.schemas)
+    except TimeoutError:
+        if limit.expired():
+            return None
+        raise
+    usage = reply.usage or Usage()
+    transcript.calls.append(
+        ModelCall(
+            step=step,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            cost_usd=usage.cost_usd,
+            attempts=usage.attempts,
+            latency_seconds=time.perf_counter() - started,
+        )
+    )
+    transcript.messages.append(
+        Message(
+            role="assistant",
+            content=reply.text,
+            step=step,
+            at=_now(),
+            tool_calls=reply.tool_calls,
+            extra=dict(reply.extra),
+        )
+    )
+    return reply
+
+
+async def _run_tools(
+    reply: Reply, transcript: _Transcript, ledger: Ledger, toolbox: Toolbox, budgets: Budgets, step: int
+) -> bool:
+    """Run a reply's tool calls one after another, in the order given; True if the budget ended them."""
+    for request in reply.tool_calls:
+        if transcript.tool_calls >= budgets.max_tool_calls:
+            return True
+        transcript.tool_calls += 1
+        result = await toolbox.call(request.name, request.arguments)
+        transcript.note_orders(ledger, step)
+        transcript.messages.append(
+            Message(
+                role="tool",
+                content=result.text,
+                step=step,
+                at=_now(),
+                tool_call_id=request.id,
+                tool_name=request.name,
+                tool_input=result.input,
+                is_error=result.is_error,
+                seconds=result.seconds,
+            )
+        )
+    return False
+
+
+def finishes(text: str) -> bool:
+    """Whether a text ends the session: the signal at its end, or alone on a line; a mention is not enough."""
+    stripped = text.strip()
+    return stripped.endswith(FINISH_SIGNAL) or any(line.strip() == FINISH_SIGNAL for line in stripped.splitlines())
+
+
+def _say(transcript: _Transcript, role: str, content: str, step: int = 0) -> None:
+    transcript.messages.append(
+        Message(role="system" if role == "system" else "user", content=content, step=step, at=_now())
+    )
+
+
+def _actions(ledger: Ledger, steps: Sequence[int]) -> tuple[Action, ...]:
+    return tuple(
+        Action(
+            action_id=number,
+            type=fill.action,
+            symbol=fill.symbol,
+            amount=fill.amount,
+            price=fill.price,
+            costs=fill.costs,
+            cash=fill.cash,
+            step=step,
+        )
+        for number, (fill, step) in enumerate(zip(ledger.fills, steps, strict=True), start=1)
+    )
+
+
+def _refusals(ledger: Ledger, steps: Sequence[int]) -> tuple[RefusedOrder, ...]:
+    return tuple(
+        RefusedOrder(
+            type=refusal.action,
+            symbol=refusal.symbol,
+            amount=refusal.amount,
+            code=refusal.code,
+            message=refusal.message,
+            details=dict(refusal.details),
+            step=step,
+        )
+        for refusal, step in zip(ledger.refusals, steps, strict=True)
+    )
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
