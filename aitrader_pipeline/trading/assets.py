@@ -20,11 +20,6 @@ from aitrader_pipeline.trading.transcripts import write_transcripts
 
 GROUP = "trading"
 SESSIONS = "agent_sessions"
-_TRANSCRIPT_TABLES = {
-    "reasoning_logs": "Every message of every session, with tool inputs and outputs.",
-    "tool_usage": "Calls, errors and seconds per tool and session.",
-    "llm_usage": "Tokens, cost and latency of every model call; baselines have none.",
-}
 _PROGRESS_SECONDS = 2.0
 
 OnRecord = Callable[[SessionRecord], None]
@@ -78,34 +73,24 @@ def trading_assets(settings: Settings, axes: Axes, on_record: OnRecord) -> list[
             context.add_asset_metadata(_session_metadata(record), partition_key=str(_cell(record)))
         yield dg.MaterializeResult()
 
-    @dg.multi_asset(
-        name="transcripts",
-        specs=[
-            dg.AssetSpec(
-                table,
-                description=description,
-                group_name=GROUP,
-                owners=OWNERS,
-                kinds={"duckdb"},
-                deps=[SESSIONS],
-                metadata=table_metadata(table),
-                partitions_def=axes.grid,
-            )
-            for table, description in _TRANSCRIPT_TABLES.items()
-        ],
+    @dg.asset(
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"duckdb"},
+        partitions_def=axes.grid,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=MART_POOL,
+        deps=[SESSIONS],
+        metadata=table_metadata("reasoning_logs"),
     )
-    def transcripts(
-        context: dg.AssetExecutionContext, duckdb: DuckDBResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    def reasoning_logs(context: dg.AssetExecutionContext, duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
+        """Every message of every session; beside it `tool_usage` (calls per tool) and `llm_usage` (tokens)."""
         records = records_of(settings, context)
         with writing(duckdb) as con:
             write_transcripts(con, records)
-        for table in _TRANSCRIPT_TABLES:
-            yield dg.MaterializeResult(asset_key=table)
+        return dg.MaterializeResult(metadata={"messages": sum(len(r.messages) for r in records)})
 
-    return [agent_sessions, transcripts]
+    return [agent_sessions, reasoning_logs]
 
 
 def records_of(settings: Settings, context: dg.AssetExecutionContext) -> list[SessionRecord]:
