@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from aitrader_pipeline.automation.sensors import arena_sensors
 from aitrader_pipeline.config import Settings, load_settings, read_dotenv
 from aitrader_pipeline.market.assets import market_assets
 from aitrader_pipeline.partitions import axes_of
@@ -28,13 +29,7 @@ def build_definitions(settings: Settings, on_record: OnRecord = lambda _: None) 
             *ranking_assets(),
         ],
         asset_checks=performance_checks(),
-        sensors=[
-            dg.AutomationConditionSensorDefinition(
-                "automation",
-                target=dg.AssetSelection.groups("market", "performance", "ranking"),
-                default_status=dg.DefaultSensorStatus.RUNNING,
-            )
-        ],
+        sensors=arena_sensors(),
         resources={"duckdb": DuckDBResource(database=str(settings.mart_path))},
         executor=dg.in_process_executor,
     )

@@ -23,3 +23,11 @@ class BookError(ArenaError):
 
 class StoreError(ArenaError):
     """A record or the mart could not be read or written."""
+
+
+class NoDataError(ArenaError):
+    """Nothing is stored for what was asked; the message says what there is."""
+
+
+class CallError(ArenaError):
+    """A command was called with something that does not exist or does not fit; says what would."""

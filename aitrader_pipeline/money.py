@@ -1,11 +1,14 @@
 """Exact money: decimals with at most six places, in the arena's currency."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Annotated
 
 from pydantic import PlainSerializer
 
 UNIT = Decimal("0.000001")
+
+# Wide enough for the costs of any order, also of one that nobody can pay and that is refused for it.
+_ROUNDING = Context(prec=64, rounding=ROUND_HALF_UP)
 
 
 def money(value: Decimal | int | str) -> Decimal:
@@ -17,7 +20,7 @@ def money(value: Decimal | int | str) -> Decimal:
     Returns:
         The amount with six decimal places.
     """
-    return Decimal(value).quantize(UNIT, rounding=ROUND_HALF_UP)
+    return Decimal(value).quantize(UNIT, context=_ROUNDING)
 
 
 def money_text(value: Decimal) -> str:

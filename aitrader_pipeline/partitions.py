@@ -52,7 +52,7 @@ def axes_of(settings: Settings) -> Axes:
     calendar = calendar_of(settings)
     if dates.end_date is not None and not calendar.sessions(dates.init_date, dates.end_date):
         raise ConfigError(
-            f"date_range: there is no session of {config.market.calendar} from {dates.init_date} to {dates.end_date}"
+            f"date_range: {config.market.calendar} has no session from {dates.init_date} to {dates.end_date}"
         )
     enabled = [model.signature for model in config.enabled_models]
     recorded = [name for name in RecordStore(settings.records_dir).models() if name not in enabled]
@@ -100,6 +100,10 @@ class Block:
     last: dt.date
     models: tuple[str, ...]
 
+    def cells(self, dates: Iterable[dt.date]) -> list[Cell]:
+        """The model-days of the rectangle, given the arena's sessions."""
+        return [Cell(date, model) for date in dates if self.first <= date <= self.last for model in self.models]
+
     def tags(self) -> dict[str, str]:
         """The run tags by which Dagster selects the rectangle."""
         return {
@@ -126,6 +130,6 @@ def blocks(cells: Iterable[Cell], dates: Sequence[dt.date], models: Sequence[str
     found: list[Block] = []
     for (first, last), same in groupby(sorted(runs, key=lambda r: (r[1], r[2], r[0])), lambda r: (r[1], r[2])):
         rows = [row for row, _, _ in same]
-        for _, neighbours in groupby(enumerate(rows), lambda pair: pair[1] - pair[0]):
-            found.append(Block(first, last, tuple(models[row] for _, row in neighbours)))
+        for _, adjacent in groupby(enumerate(rows), lambda pair: pair[1] - pair[0]):
+            found.append(Block(first, last, tuple(models[row] for _, row in adjacent)))
     return found

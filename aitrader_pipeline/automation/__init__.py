@@ -1,1 +1,1 @@
-
+"""What launches by itself: conditions, schedules and sensors."""

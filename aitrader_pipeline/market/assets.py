@@ -5,6 +5,7 @@ import datetime as dt
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from aitrader_pipeline.automation.conditions import WHEN_MISSING
 from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.market.prices import content_hash, save_prices
@@ -25,7 +26,7 @@ def market_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         kinds={"duckdb"},
         pool=MART_POOL,
         metadata=table_metadata("prices"),
-        automation_condition=dg.AutomationCondition.on_missing(),
+        automation_condition=WHEN_MISSING,
     )
     def prices(context: dg.AssetExecutionContext, duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
         """Raw daily bars, as traded, of every symbol that the configured source has.

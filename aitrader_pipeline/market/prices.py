@@ -96,6 +96,12 @@ def read_history(con: duckdb.DuckDBPyConnection, through: dt.date | None = None)
     return PriceHistory(Bar(*row) for row in rows)
 
 
+def read_newest_session(con: duckdb.DuckDBPyConnection) -> dt.date | None:
+    """Return the newest date that has a bar; None where there is no bar at all."""
+    [(newest,)] = con.execute("SELECT max(date) FROM prices").fetchall()
+    return newest if isinstance(newest, dt.date) else None
+
+
 def content_hash(con: duckdb.DuckDBPyConnection) -> str:
     """Return the hash of the whole table's bars, in the sense of `PriceBatch.content_hash`."""
     [(digest,)] = con.execute(statement(_PACKAGE, "prices_hash")).fetchall()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from aitrader_pipeline.automation.conditions import WHEN_UPSTREAM_CHANGED
 from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.partitions import Axes
@@ -14,10 +15,6 @@ from aitrader_pipeline.store.mart import writing
 from aitrader_pipeline.trading.assets import SESSIONS, records_of
 
 GROUP = "performance"
-# Tables over the whole grid follow whenever something upstream has changed; `eager` would wait for every cell.
-WHEN_UPSTREAM_CHANGED = (
-    dg.AutomationCondition.any_deps_updated() & ~dg.AutomationCondition.in_progress()
-).with_label("when_upstream_changed")
 
 
 def performance_assets(settings: Settings, axes: Axes) -> list[dg.AssetsDefinition]:
@@ -38,7 +35,11 @@ def performance_assets(settings: Settings, axes: Axes) -> list[dg.AssetsDefiniti
     @dg.multi_asset(
         name="books",
         specs=[
-            spec("positions", "Every fill, with the cash and the portfolio's value right after it.", [SESSIONS, "prices"]),
+            spec(
+                "positions",
+                "Every fill, with the cash and the portfolio's value right after it.",
+                [SESSIONS, "prices"],
+            ),
             spec("holdings", "Shares held after every action.", [SESSIONS]),
             spec(
                 "daily_pnl",

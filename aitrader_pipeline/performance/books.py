@@ -9,6 +9,7 @@ from aitrader_pipeline.errors import PriceError, StoreError
 from aitrader_pipeline.money import money_text
 from aitrader_pipeline.store.sql import statement
 from aitrader_pipeline.store.staging import create_staging, insert_rows
+from aitrader_pipeline.trading.chains import Cell
 from aitrader_pipeline.trading.record import Action, Book, SessionRecord
 
 _PACKAGE = "aitrader_pipeline.performance"
@@ -65,6 +66,12 @@ def write_books(con: duckdb.DuckDBPyConnection, records: Sequence[SessionRecord]
     for table in _TABLES:
         con.execute(statement(_PACKAGE, f"delete_{table}"))
         con.execute(statement(_PACKAGE, f"insert_{table}"))
+
+
+def scored_cells(con: duckdb.DuckDBPyConnection) -> frozenset[Cell]:
+    """Model-days that need no scoring: their close is counted, or is not known yet."""
+    rows = con.execute(statement(_PACKAGE, "scored_cells")).fetchall()
+    return frozenset(Cell(date, model) for date, model in rows)
 
 
 def _session_row(record: SessionRecord) -> tuple[Any, ...]:

@@ -3,12 +3,14 @@
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from aitrader_pipeline.automation.conditions import WHEN_UPSTREAM_CHANGED
 from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
-from aitrader_pipeline.performance.assets import WHEN_UPSTREAM_CHANGED
+from aitrader_pipeline.performance.identities import IDENTITIES, violations
 from aitrader_pipeline.ranking.leaderboard import rebuild_leaderboard
 from aitrader_pipeline.store.mart import writing
 
 GROUP = "ranking"
+_TABLE_HEAD = "| rank | model | kind | value | return |\n|-|-|-|-:|-:|"
 
 
 def ranking_assets() -> list[dg.AssetsDefinition]:
@@ -26,6 +28,9 @@ def ranking_assets() -> list[dg.AssetsDefinition]:
     def leaderboard(duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
         """Models, baselines and the benchmark by return, then Sharpe, then drawdown; ties share a rank."""
         with writing(duckdb) as con:
+            broken = [problem for identity in IDENTITIES for problem in violations(con, identity)]
+            if broken:
+                raise dg.Failure(f"nobody is ranked while the books do not balance: {'; '.join(broken[:10])}")
             standings = rebuild_leaderboard(con)
         table = "\n".join(
             f"| {s.rank} | {s.model} | {s.kind} | {s.portfolio_value:,.2f} | {s.cumulative_return_pct:.2f} % |"
@@ -34,7 +39,7 @@ def ranking_assets() -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(standings),
-                "standings": dg.MetadataValue.md(f"| rank | model | kind | value | return |\n|-|-|-|-:|-:|\n{table}"),
+                "standings": dg.MetadataValue.md(f"{_TABLE_HEAD}\n{table}"),
             }
         )
 

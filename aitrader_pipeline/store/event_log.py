@@ -30,7 +30,8 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Open the log of the instance whose home is in the environment."""
-        return cls(str(Path(os.environ["DAGSTER_HOME"]) / "history" / "runs"), inst_data)
+        del config_value
+        return cls(str(Path(os.environ["DAGSTER_HOME"]) / "history" / "runs"), inst_data=inst_data)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events together; a batch that is not all asset events of one run goes the usual way."""
@@ -41,10 +42,13 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
             for event in events:
                 run_log.execute(self.prepare_insert_event(event))
         with self.index_transaction() as index:
-            ids = [index.execute(self.prepare_insert_event(event)).inserted_primary_key[0] for event in events]
+            ids = [index.execute(self.prepare_insert_event(event)).lastrowid for event in events]
             self._store_asset_event_tags(index, events, ids)
             # The table of assets keeps the newest event of each asset and kind, so only these are written.
-            newest = {(e.dagster_event.asset_key, e.dagster_event_type): (e, i) for e, i in zip(events, ids)}
+            newest = {
+                (e.get_dagster_event().asset_key, e.get_dagster_event().event_type_value): (e, i)
+                for e, i in zip(events, ids, strict=True)
+            }
             for event, event_id in newest.values():
                 self._store_asset_event(index, event, event_id)
 

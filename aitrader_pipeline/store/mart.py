@@ -6,13 +6,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import stamina
-from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.errors import StoreError
 
+if TYPE_CHECKING:
+    from dagster_duckdb import DuckDBResource
+
+# Another process holds the file, or this one has it open the other way round.
+_LOCKED = (duckdb.IOException, duckdb.ConnectionException)
+# Each attempt of the resource retries by itself for some ten seconds.
+_WRITE_ATTEMPTS = 6
 _READ_ATTEMPTS = 40
 _LONGEST_READ_WAIT_SECONDS = 0.5
 
@@ -63,18 +70,14 @@ def _version(con: duckdb.DuckDBPyConnection) -> int:
 
 
 @contextmanager
-def writing(mart: DuckDBResource) -> Iterator[duckdb.DuckDBPyConnection]:
+def writing(mart: "DuckDBResource") -> Iterator[duckdb.DuckDBPyConnection]:
     """One transaction on the mart: committed as a whole, or rolled back and the file released.
 
     Raises:
         StoreError: another process holds the file for longer than the resource retries.
     """
     Path(mart.database).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        connection = mart.get_connection()
-        con = connection.__enter__()
-    except (duckdb.IOException, duckdb.ConnectionException) as error:
-        raise StoreError(f"cannot open {mart.database} for writing: {_first_line(error)}") from error
+    con = _connect_for_writing(mart)
     # The resource does not close its connection when the body raises, so it is closed here.
     try:
         con.execute("SET TimeZone = 'UTC'")
@@ -84,6 +87,17 @@ def writing(mart: DuckDBResource) -> Iterator[duckdb.DuckDBPyConnection]:
         con.execute("COMMIT")
     finally:
         con.close()
+
+
+def _connect_for_writing(mart: "DuckDBResource") -> duckdb.DuckDBPyConnection:
+    try:
+        for attempt in stamina.retry_context(on=_LOCKED, attempts=_WRITE_ATTEMPTS, timeout=None, wait_jitter=1.0):
+            with attempt:
+                con: duckdb.DuckDBPyConnection = mart.get_connection().__enter__()
+                return con
+    except _LOCKED as error:
+        raise StoreError(f"cannot open {mart.database} for writing: {_first_line(error)}") from error
+    raise StoreError(f"cannot open {mart.database} for writing")
 
 
 @contextmanager
@@ -108,7 +122,7 @@ def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def _connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         for attempt in stamina.retry_context(
-            on=(duckdb.IOException, duckdb.ConnectionException),
+            on=_LOCKED,
             attempts=_READ_ATTEMPTS,
             timeout=15.0,
             wait_initial=0.01,
@@ -117,7 +131,7 @@ def _connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
         ):
             with attempt:
                 return duckdb.connect(str(path), read_only=True)
-    except (duckdb.IOException, duckdb.ConnectionException) as error:
+    except _LOCKED as error:
         raise StoreError(f"cannot open {path} for reading: {_first_line(error)}") from error
     raise StoreError(f"cannot open {path} for reading")
 

@@ -35,9 +35,12 @@ class RecordStore:
         return [f.name.partition("=")[2] for f in folders if any(f.glob(_FILE.format("*")))]
 
     def dates(self, model: str) -> list[dt.date]:
-        """Sessions of which a model has a record, sorted."""
-        files = self._folder(model).glob(_FILE.format("*"))
-        return sorted(dt.date.fromisoformat(f.stem.partition("=")[2]) for f in files)
+        """Sessions of which a model has a record, sorted.
+
+        Raises:
+            StoreError: a file is not named after a session; it names the file.
+        """
+        return sorted(map(_session_of, self._folder(model).glob(_FILE.format("*"))))
 
     def read(self, model: str, date: dt.date) -> SessionRecord | None:
         """The record of a model-day, None if there is none.
@@ -47,7 +50,7 @@ class RecordStore:
         """
         path = self.path(model, date)
         try:
-            return SessionRecord.model_validate_json(path.read_bytes())
+            record = SessionRecord.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return None
         except ValidationError as error:
@@ -55,6 +58,11 @@ class RecordStore:
                 f"{path} is not a session record ({error.error_count()} problems, first: "
                 f"{error.errors()[0]['msg']}); move it away and run the model-day again"
             ) from error
+        if (record.model, record.date) != (model, date):
+            raise StoreError(
+                f"{path} holds the record of {record.model} on {record.date}; move it to its own place"
+            )
+        return record
 
     def before(self, model: str, date: dt.date) -> SessionRecord | None:
         """A model's newest record of a session before the date."""
@@ -116,3 +124,13 @@ class RecordStore:
 
     def _folder(self, model: str) -> Path:
         return self.root / _FOLDER.format(model)
+
+
+def _session_of(path: Path) -> dt.date:
+    text = path.stem.partition("=")[2]
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise StoreError(
+            f"{path} is not named after a session, such as date=2025-10-02.json; move it away"
+        ) from error

@@ -1,5 +1,6 @@
 """Assets of the room `trading`: the sessions, and their transcripts as tables."""
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator
 
@@ -9,6 +10,7 @@ from dagster_duckdb import DuckDBResource
 from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.market.prices import read_history
+from aitrader_pipeline.market.view import PriceHistory
 from aitrader_pipeline.partitions import PREVIOUS_SESSION, Axes, calendar_of, cell_of, partition_key_of
 from aitrader_pipeline.store.mart import reading, writing
 from aitrader_pipeline.store.records import RecordStore
@@ -59,15 +61,15 @@ def trading_assets(settings: Settings, axes: Axes, on_record: OnRecord) -> list[
         if outcome.failures:
             for record in records:
                 yield dg.AssetMaterialization(
-                    context.asset_key, partition=partition_key_of(_cell(record)), metadata=_session_metadata(record)
+                    context.asset_key,
+                    partition=partition_key_of(_cell(record)),
+                    metadata=_session_metadata(record),
                 )
             raise dg.Failure(
                 f"{len(outcome.failures)} of {len({c.model for c in order.cells})} models failed; "
                 f"{len(records)} of {len(order.cells)} model-days stand. "
                 + "; ".join(str(failure) for failure in outcome.failures),
-                metadata={
-                    failure.cell.model: dg.MetadataValue.md(str(failure)) for failure in outcome.failures
-                },
+                metadata={failure.cell.model: dg.MetadataValue.md(str(failure)) for failure in outcome.failures},
             )
         for record in records:
             context.add_asset_metadata(_session_metadata(record), partition_key=str(_cell(record)))
@@ -110,9 +112,7 @@ def records_of(settings: Settings, context: dg.AssetExecutionContext) -> list[Se
 
 
 def _run(context: dg.AssetExecutionContext, settings: Settings, order: Order, on_record: OnRecord) -> Outcome:
-    newest = max(cell.date for cell in order.cells)
-    with reading(settings.mart_path) as con:
-        history = read_history(con, through=newest)
+    history = _history(settings, through=max(cell.date for cell in order.cells))
     arena = Arena(settings.config, calendar_of(settings), history, RecordStore(settings.records_dir))
     progress = _Progress(context, len(order.cells))
 
@@ -127,6 +127,14 @@ def _run(context: dg.AssetExecutionContext, settings: Settings, order: Order, on
         on_failure=lambda failure: context.log.error(str(failure)),
         on_wait=lambda model: context.log.info(f"waiting for another run that trades {model}"),
     )
+
+
+def _history(settings: Settings, through: dt.date) -> PriceHistory:
+    """The stored bars; none where `prices` was never materialised, which the sessions then say."""
+    if not settings.mart_path.exists():
+        return PriceHistory(())
+    with reading(settings.mart_path) as con:
+        return read_history(con, through=through)
 
 
 class _Progress:

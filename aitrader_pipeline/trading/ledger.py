@@ -14,6 +14,9 @@ from aitrader_pipeline.money import money, money_text
 
 Side = Literal["buy", "sell"]
 
+# Beyond it nothing could be held, and the numbers of a refusal would no longer be exact.
+_MOST_SHARES = 10**15
+
 
 @dataclass(frozen=True)
 class Portfolio:
@@ -139,7 +142,7 @@ class Ledger:
         if shares is None:
             return refused(
                 RefusalCode.INVALID_AMOUNT,
-                f"amount must be a whole number of shares above zero, not {_shown(amount)}",
+                f"amount must be a whole number of shares from 1 to {_MOST_SHARES}, not {_shown(amount)}",
             )
         held = self._portfolio.shares.get(symbol, 0)
         if symbol not in self._universe and not held:
@@ -183,7 +186,7 @@ def _whole_shares(amount: object) -> int | None:
         return None
     if isinstance(amount, float) and not amount.is_integer():
         return None
-    return int(amount) if amount > 0 else None
+    return int(amount) if 0 < amount <= _MOST_SHARES else None
 
 
 def _shown(amount: object) -> str:

@@ -21,6 +21,9 @@ NUDGE = (
     f"or finish with a short summary that ends with {FINISH_SIGNAL}"
 )
 
+# What a template's expression can raise by itself, such as {{ cash + 1 }}, cash being text.
+_FAULTS_OF_EXPRESSIONS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
+
 
 @dataclass(frozen=True)
 class Briefing:
@@ -74,6 +77,8 @@ class PromptTemplate:
             return cls(path.read_text(encoding="utf-8"), path.name)
         except OSError as error:
             raise ConfigError(f"agent_config.prompt_template: cannot read {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"agent_config.prompt_template: {path} is not UTF-8 text: {error.reason}") from error
 
     @property
     def hash(self) -> str:
@@ -90,7 +95,7 @@ class PromptTemplate:
         environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701 # nosec B701
         try:
             return environment.from_string(self.source).render(_facts(briefing))
-        except TemplateError as error:
+        except (TemplateError, *_FAULTS_OF_EXPRESSIONS) as error:
             raise ConfigError(f"prompt template {self.name}: {error}") from error
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -25,7 +26,15 @@ EndReason = Literal[
 ]
 
 # What differs between two runs of one and the same session: the clock and the launch that ran it.
-_INCIDENTAL = frozenset({"at", "started_at", "finished_at", "seconds", "latency_seconds", "launch"})
+_INCIDENTAL: Mapping[str, Any] = {
+    "launch": True,
+    "opened_from": {"launch"},
+    "started_at": True,
+    "finished_at": True,
+    "messages": {"__all__": {"at", "seconds"}},
+    "calls": {"__all__": {"latency_seconds"}},
+    "tools": {"__all__": {"seconds"}},
+}
 
 
 class Entry(BaseModel):
@@ -185,16 +194,8 @@ class SessionRecord(Entry):
 
         Two runs of the same session on the same prices have the same essence, byte for byte.
         """
-        return json.dumps(_essential(self.model_dump(mode="json")), sort_keys=True).encode()
+        return json.dumps(self.model_dump(mode="json", exclude=dict(_INCIDENTAL)), sort_keys=True).encode()
 
     def content_hash(self) -> str:
         """SHA-256 of the essence, in hexadecimal: the data version of the model-day."""
         return hashlib.sha256(self.essence()).hexdigest()
-
-
-def _essential(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict):
-        return {k: _essential(v) for k, v in value.items() if k not in _INCIDENTAL}
-    if isinstance(value, list):
-        return [_essential(v) for v in value]
-    return value

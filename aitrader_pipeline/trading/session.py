@@ -170,7 +170,7 @@ def brief(
 
 
 def _close_marked_profit(record: SessionRecord, view: MarketView) -> Decimal:
-    """Profit of an earlier session: its end at its close less its start at the close before (metrics.md, Daily)."""
+    """Profit of an earlier session: its end at its close less its start at the close before."""
     closing = record.end.portfolio().value(lambda s: _close_through(view, s, record.date))
     before = record.opened_from
     base = record.start.portfolio().value(

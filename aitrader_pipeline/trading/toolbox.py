@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import mcp_types
+import pydantic_core
 from mcp import Client
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
@@ -15,6 +16,9 @@ from mcp.shared.exceptions import MCPError
 from aitrader_pipeline.errors import ConfigError
 from aitrader_pipeline.trading.record import ToolUse
 from aitrader_pipeline.trading.traders import ToolSchema
+
+# The brackets that a record puts around a tool's input are fewer.
+_DEPTH_IN_RECORD = 8
 
 
 @dataclass(frozen=True)
@@ -101,14 +105,32 @@ def _decoded(arguments: object) -> tuple[dict[str, Any] | None, str | None]:
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments) if arguments.strip() else {}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return None, _error("invalid_arguments", f"the arguments are not valid JSON: {error}")
     if arguments is None:
         return {}, None
     if not isinstance(arguments, dict):
         kind = "a JSON text inside a JSON text" if isinstance(arguments, str) else type(arguments).__name__
         return None, _error("invalid_arguments", f"the arguments must be a JSON object, not {kind}")
+    if not _can_be_kept(arguments):
+        return None, _error(
+            "invalid_arguments",
+            "the arguments hold what JSON cannot: NaN, a huge number, half a character or deep nesting",
+        )
     return arguments, None
+
+
+def _can_be_kept(arguments: dict[str, Any]) -> bool:
+    """Whether a record that holds the arguments can be written and read again.
+
+    Python reads NaN, 1e999, half a surrogate pair and any depth of brackets; the reader of records does not.
+    """
+    try:
+        text = json.dumps(arguments, allow_nan=False)
+        pydantic_core.from_json("[" * _DEPTH_IN_RECORD + text + "]" * _DEPTH_IN_RECORD)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _error(code: str, message: str) -> str:

@@ -53,9 +53,11 @@ def price_server(view: MarketView) -> Server[Any]:
 
 
 def _date(text: object) -> dt.date | None:
-    if not isinstance(text, str) or len(text.strip()) != len("YYYY-MM-DD"):
+    if not isinstance(text, str):
         return None
     try:
-        return dt.date.fromisoformat(text.strip())
+        day = dt.date.fromisoformat(text.strip())
     except ValueError:
         return None
+    # Python reads more forms than the one that the tool promises, such as 20251006 and 2025-W41-1.
+    return day if day.isoformat() == text.strip() else None

@@ -8,7 +8,7 @@ from mcp.server.lowlevel import Server
 from aitrader_pipeline.trading.ledger import Fill, Ledger, Refusal
 from aitrader_pipeline.trading.tools import Answer, Tool, tool_server
 
-_ORDER = {
+_ORDER: dict[str, dict[str, Any]] = {
     "symbol": {"type": "string", "description": "Ticker, such as AAPL"},
     "amount": {"type": "integer", "minimum": 1, "description": "Whole shares"},
 }

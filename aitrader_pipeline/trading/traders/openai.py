@@ -29,6 +29,10 @@ class GarbledReplyError(Exception):
     """HTTP 200, but no usable answer in it: an error body, no choices, or neither text nor tool calls."""
 
 
+# ValueError: a body that is cut off or no JSON at all.
+_TRANSIENT_ERRORS = (openai.APIConnectionError, openai.APIResponseValidationError, GarbledReplyError, ValueError)
+
+
 class OpenAITrader:
     """A model behind ``/chat/completions``, with retries of the single call."""
 
@@ -130,7 +134,7 @@ def _wait_before_retry(error: Exception) -> bool | float:
         if error.status_code not in _TRANSIENT_STATUS and error.status_code < 500:
             return False
         return _retry_after(error.response.headers.get("retry-after"))
-    return isinstance(error, openai.APIConnectionError | openai.APIResponseValidationError | GarbledReplyError | ValueError)
+    return isinstance(error, _TRANSIENT_ERRORS)
 
 
 def _retry_after(header: str | None) -> bool | float:

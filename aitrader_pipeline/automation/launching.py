@@ -1,0 +1,208 @@
+"""Launching in this process: finds what a slice of the grid still owes and runs it through Dagster."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from aitrader_pipeline.config import Settings
+from aitrader_pipeline.definitions import build_definitions
+from aitrader_pipeline.errors import ArenaError, CallError
+from aitrader_pipeline.market.calendar import TradingCalendar
+from aitrader_pipeline.market.prices import read_newest_session
+from aitrader_pipeline.partitions import Axes, Block, axes_of, blocks, calendar_of, partition_key_of
+from aitrader_pipeline.performance.books import scored_cells
+from aitrader_pipeline.store.mart import reading
+from aitrader_pipeline.store.records import RecordStore
+from aitrader_pipeline.trading.assets import SESSIONS
+from aitrader_pipeline.trading.chains import Cell
+from aitrader_pipeline.trading.record import SessionRecord
+
+BOOKS = ("reasoning_logs", "positions", "holdings", "daily_pnl")
+BOARDS = ("portfolio_timeseries", "performance_metrics", "leaderboard")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What a user asks for: sessions from ``start`` to ``end``, both included, of these models; None for all."""
+
+    start: dt.date | None = None
+    end: dt.date | None = None
+    models: tuple[str, ...] | None = None
+    replace: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a slice still owes: model-days to trade, and such as stand but have to be scored (again)."""
+
+    wanted: frozenset[Cell]
+    to_trade: frozenset[Cell]
+    to_score: frozenset[Cell]
+
+
+@dataclass
+class Report:
+    """What a launch did; ``failures`` are the messages of the steps that failed."""
+
+    traded: int = 0
+    scored: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+class Launcher:
+    """Runs parts of the asset graph in this process, on the arena's own Dagster instance."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        instance: dg.DagsterInstance,
+        on_record: Callable[[SessionRecord], None] = lambda _: None,
+    ) -> None:
+        """Load the definitions.
+
+        Args:
+            settings: the active arena.
+            instance: the Dagster instance that keeps the runs.
+            on_record: told of every model-day that is finished.
+        """
+        self._settings = settings
+        self._instance = instance
+        self._axes = axes_of(settings)
+        self._records = RecordStore(settings.records_dir)
+        self._job = build_definitions(settings, on_record).resolve_implicit_global_asset_job_def()
+
+    def load_prices(self) -> None:
+        """Materialise ``prices``.
+
+        Raises:
+            ArenaError: the source cannot be read; nothing of the stored prices is lost.
+        """
+        failures = self._execute(["prices"])
+        if failures:
+            raise ArenaError("prices could not be loaded: " + "; ".join(failures))
+
+    def plan(self, wanted: Slice) -> Plan:
+        """Find what a slice still owes.
+
+        Raises:
+            CallError: a model is unknown, or a date is no session of the arena.
+        """
+        models = _known_models(self._settings, self._axes, wanted.models)
+        dates = _known_dates(self._settings, self._axes, calendar_of(self._settings), wanted)
+        cells = frozenset(Cell(date, model) for date in dates for model in models)
+        if wanted.replace:
+            return Plan(cells, cells, frozenset())
+        finished = self._finished(cells)
+        with reading(self._settings.mart_path) as con:
+            scored = scored_cells(con)
+        return Plan(cells, cells - finished, finished - scored)
+
+    def run(self, plan: Plan, *, replace: bool = False) -> Report:
+        """Run a plan, block by block: sessions with their books, then the boards over everything.
+
+        A failed model-day ends its model's chain; everything else is completed, scored and ranked.
+        """
+        report = Report()
+        to_score = set(plan.to_score)
+        for block in self._blocks(plan.to_trade):
+            failures = self._execute([SESSIONS, *BOOKS], block, keep_finished=not replace)
+            finished = self._finished(block.cells(self._axes.dates()))
+            report.traded += len(finished)
+            report.failures += failures
+            if failures:
+                to_score |= finished
+        for block in self._blocks(to_score):
+            report.failures += self._execute(BOOKS, block)
+        report.scored = len(to_score)
+        report.failures += self._execute(BOARDS)
+        return report
+
+    def score(self, cells: Iterable[Cell]) -> Report:
+        """Materialise what follows from sessions that stand, such as imported ones."""
+        return self.run(Plan(frozenset(), frozenset(), frozenset(cells)))
+
+    def report_sessions(self, cells: Iterable[Cell]) -> None:
+        """Tell Dagster of sessions that were recorded outside of a run."""
+        for cell in sorted(cells):
+            self._instance.report_runless_asset_event(
+                dg.AssetMaterialization(SESSIONS, partition=partition_key_of(cell))
+            )
+
+    def _finished(self, cells: Iterable[Cell]) -> frozenset[Cell]:
+        """Cells whose record stands and which Dagster knows of."""
+        known = self._instance.get_materialized_partitions(dg.AssetKey(SESSIONS))
+        wanted = set(cells)
+        stored = {Cell(d, m) for m in {c.model for c in wanted} for d in self._records.dates(m)}
+        return frozenset(cell for cell in wanted & stored if str(cell) in known)
+
+    def _blocks(self, cells: Iterable[Cell]) -> list[Block]:
+        return blocks(cells, self._axes.dates(), self._axes.models)
+
+    def _execute(
+        self, assets: Sequence[str], block: Block | None = None, *, keep_finished: bool = True
+    ) -> list[str]:
+        """Run assets in this process and return the messages of what failed."""
+        config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        if SESSIONS in assets:
+            config["ops"] = {SESSIONS: {"config": {"keep_finished": keep_finished}}}
+        result = self._job.execute_in_process(
+            run_config=config,
+            instance=self._instance,
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            tags=block.tags() if block else None,
+            raise_on_error=False,
+        )
+        return [_message(event) for event in result.all_events if event.is_step_failure]
+
+
+def _known_models(settings: Settings, axes: Axes, named: tuple[str, ...] | None) -> tuple[str, ...]:
+    enabled = tuple(model.signature for model in settings.config.enabled_models)
+    if named is None:
+        return enabled
+    unknown = [name for name in named if name not in axes.models]
+    if unknown:
+        raise CallError(
+            f"unknown model{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}; "
+            f"{settings.config_path.name} enables: {', '.join(enabled)}"
+        )
+    return tuple(dict.fromkeys(named))
+
+
+def _known_dates(settings: Settings, axes: Axes, calendar: TradingCalendar, wanted: Slice) -> list[dt.date]:
+    dates = axes.dates()
+    for option, date in (("--start", wanted.start), ("--end", wanted.end)):
+        if date is not None and date not in dates:
+            raise CallError(f"{option} {date}: {_why_no_session(date, dates, calendar)}")
+    with reading(settings.mart_path) as con:
+        newest = read_newest_session(con)
+    last = wanted.end or (min(newest, dates[-1]) if newest else dates[-1])
+    chosen = [date for date in dates if (wanted.start or dates[0]) <= date <= last]
+    if not chosen:
+        raise CallError(
+            f"there is no session to run from {wanted.start or dates[0]} to {last}; "
+            f"the arena runs from {dates[0]} to {dates[-1]}, prices reach {newest}"
+        )
+    return chosen
+
+
+def _why_no_session(date: dt.date, dates: Sequence[dt.date], calendar: TradingCalendar) -> str:
+    if not dates[0] <= date <= dates[-1]:
+        return f"the arena's sessions run from {dates[0]} to {dates[-1]} (date_range in the config)"
+    return (
+        f"no session of the exchange; the nearest are {calendar.previous_session(date)} "
+        f"and {calendar.next_session(date)}"
+    )
+
+
+def _message(event: dg.DagsterEvent) -> str:
+    """What a failed step has to say to people: its own words, or its error's, without a traceback."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return f"{event.step_key}: {error.message.strip()}" if error else f"{event.step_key} failed"

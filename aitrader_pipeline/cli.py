@@ -1,0 +1,270 @@
+"""The command line: ``aitrader …``. Answers go to standard output, messages to standard error."""
+
+import datetime as dt
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from aitrader_pipeline.config import PROJECT_ROOT, Settings, load_settings, read_dotenv
+from aitrader_pipeline.errors import ArenaError, CallError, ConfigError
+from aitrader_pipeline.results.queries import Row, get_leaderboard, get_portfolio_timeseries, get_results
+from aitrader_pipeline.results.render import OutputFormat, show
+
+if TYPE_CHECKING:
+    from aitrader_pipeline.automation.launching import Launcher
+
+app = typer.Typer(
+    help="An arena for one question: can this model trade?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_messages = Console(stderr=True, highlight=False)
+
+_BOARD_COLUMNS = (
+    "rank",
+    "model",
+    "kind",
+    "portfolio_value",
+    "cumulative_return_pct",
+    "sharpe_ratio",
+    "max_drawdown_pct",
+    "trades",
+    "sessions",
+)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _date(text: str) -> dt.date:
+    """A strict YYYY-MM-DD date."""
+    try:
+        if _DATE.fullmatch(text):
+            return dt.date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{text!r} is no date; write YYYY-MM-DD, such as 2025-10-02")
+
+
+_DAY = "YYYY-MM-DD"
+Date = Annotated[dt.date | None, typer.Option(parser=_date, metavar=_DAY, help="A session.")]
+First = Annotated[dt.date | None, typer.Option(parser=_date, metavar=_DAY, help="The first session.")]
+Last = Annotated[dt.date | None, typer.Option(parser=_date, metavar=_DAY, help="The last session.")]
+Format = Annotated[OutputFormat, typer.Option("--format", help="How the answer is written.")]
+
+
+@app.command()
+def run(
+    start: First = None,
+    end: Last = None,
+    models: Annotated[str | None, typer.Option(help="Signatures, comma-separated; default: all enabled.")] = None,
+    replace: Annotated[bool, typer.Option(help="Run finished model-days again and replace them.")] = False,
+) -> None:
+    """Run what is missing of a slice: sessions, books, metrics, leaderboard."""
+    from aitrader_pipeline.automation.launching import Slice
+
+    wanted = Slice(start, end, _names(models), replace)
+    with _launcher(load_settings()) as (launcher, progress):
+        launcher.load_prices()
+        plan = launcher.plan(wanted)
+        progress.start(len(plan.to_trade))
+        report = launcher.run(plan, replace=replace)
+    standing = len(plan.wanted) - len(plan.to_trade)
+    if not plan.to_trade:
+        newest = max(cell.date for cell in plan.wanted)
+        _messages.print(f"Up to date: {standing} model-days stand through {newest}.")
+    else:
+        _messages.print(f"{report.traded} model-days run, {standing} stood already.")
+    _fail_on(report.failures)
+
+
+@app.command("import-books")
+def import_books(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds <signature>/position/position.jsonl.")],
+    accept_breaches: Annotated[
+        bool,
+        typer.Option("--accept-breaches", help="Take a book that breaks the rules, each breach flagged."),
+    ] = False,
+) -> None:
+    """Take recorded books as sessions of their models, through the ledger, and score them."""
+    from aitrader_pipeline.automation.importing import import_books as import_all
+
+    settings = load_settings()
+    with _launcher(settings) as (launcher, _):
+        launcher.load_prices()
+        books = import_all(settings, folder, accept_breaches=accept_breaches)
+    cells = [cell for book in books for cell in book.cells]
+    # Imported models join the axis of models, so the definitions are loaded anew.
+    with _launcher(settings) as (launcher, _):
+        launcher.report_sessions(cells)
+        report = launcher.score(cells)
+    for book in books:
+        flagged = f", {len(book.breaches)} breaches flagged" if book.breaches else ""
+        _messages.print(f"{book.model}: {len(book.cells)} sessions from {book.file}{flagged}")
+    _fail_on(report.failures)
+
+
+@app.command()
+def leaderboard(date: Date = None, output: Format = OutputFormat.TABLE) -> None:
+    """The standings, newest by default."""
+    settings = load_settings()
+    answer = get_leaderboard(settings.mart_path, date, risk_free_rate=settings.config.metrics.risk_free_rate)
+    rows = answer["leaderboard"]
+    if output is OutputFormat.TABLE:
+        rows = [{name: row[name] for name in _BOARD_COLUMNS} for row in rows]
+    show(answer, rows, output, title=f"Leaderboard at the close of {answer['date']}")
+
+
+@app.command()
+def timeseries(
+    model: Annotated[str, typer.Argument(help="A signature, or the benchmark's symbol.")],
+    start: First = None,
+    end: Last = None,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """A portfolio's value and returns, session by session."""
+    answer = get_portfolio_timeseries(load_settings().mart_path, model, start, end)
+    show(answer, answer["timeseries"], output, title=model)
+
+
+@app.command()
+def results(
+    date: Annotated[dt.date, typer.Option(parser=_date, metavar=_DAY, help="A session.")],
+    model: Annotated[str | None, typer.Option(help="A signature; all by default.")] = None,
+    detail: Annotated[str, typer.Option(help="minimal, or full: with trades and reasoning.")] = "minimal",
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """What the models did and earned on a session."""
+    if detail not in ("minimal", "full"):
+        raise CallError(f"--detail {detail}: use minimal or full")
+    answer = get_results(load_settings().mart_path, date, model, "full" if detail == "full" else "minimal")
+    show(answer, [_flat(result) for result in answer["results"]], output, title=f"Results of {date}")
+
+
+@app.command()
+def doctor(output: Format = OutputFormat.TABLE) -> None:
+    """What is configured, present and missing."""
+    from aitrader_pipeline.results.doctor import examine
+
+    findings = [finding.row() for finding in examine()]
+    show(findings, findings, output)
+    if any(row["state"] == "problem" for row in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="The webserver's port.")] = 3000) -> None:
+    """Start Dagster's webserver and daemon for the active arena; Ctrl-C ends both."""
+    from aitrader_pipeline.instance import prepare_dagster_home
+
+    settings = load_settings()
+    prepare_dagster_home(settings)
+    os.environ["AITRADER_HOME"] = str(settings.home)
+    os.environ["AITRADER_CONFIG"] = str(settings.config_path)
+    _messages.print(f"The arena's UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    # A shell without job control starts programs deaf to Ctrl-C, and Dagster's servers would outlive it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.chdir(PROJECT_ROOT)
+    # The program is this environment's own, its arguments a constant and a number.
+    os.execv(  # noqa: S606 # nosec B606
+        sys.executable,
+        [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+    )
+
+
+class _Bar:
+    """The progress bar of a run; it appears once there is something to count."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("model-days", total=None, visible=False, newest="")
+
+    def start(self, total: int) -> None:
+        self._progress.update(self._task, total=total, visible=total > 0)
+
+    def advance(self, newest: str) -> None:
+        self._progress.update(self._task, advance=1, newest=newest)
+
+
+@contextmanager
+def _launcher(settings: Settings) -> Iterator[tuple["Launcher", _Bar]]:
+    """A launcher on the arena's own Dagster instance, with a progress bar on standard error."""
+    import dagster as dg
+
+    from aitrader_pipeline.automation.launching import Launcher
+    from aitrader_pipeline.instance import prepare_dagster_home
+
+    prepare_dagster_home(settings)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[newest]}"),
+    )
+    with dg.DagsterInstance.get() as instance, Progress(*columns, console=_messages) as progress:
+        bar = _Bar(progress)
+        yield Launcher(settings, instance, lambda r: bar.advance(f"{r.model} {r.date}")), bar
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise CallError("--models names no model; separate signatures by commas")
+    return names
+
+
+def _flat(result: Row) -> Row:
+    """A result as one row: holdings as text, figures side by side."""
+    positions = dict(result["positions"])
+    cash = positions.pop("CASH")
+    profit = result["daily_pnl"]
+    row: Row = {
+        "model": result["model"],
+        "cash": cash,
+        "holdings": ", ".join(f"{symbol} {shares}" for symbol, shares in positions.items()) or "none",
+        "profit": profit["profit"],
+        "return_pct": profit["return_pct"],
+        "portfolio_value": profit["portfolio_value"],
+    }
+    if "trades" in result:
+        trades = (f"{t['action']} {t['symbol']} {t['amount']} at {t['price']}" for t in result["trades"])
+        row["trades"] = "; ".join(trades) or "none"
+        row["reasoning"] = result["ai_reasoning"]["reasoning_summary"]
+    return row
+
+
+def _fail_on(failures: list[str]) -> None:
+    for failure in failures:
+        _messages.print(f"[red]failed:[/red] {failure}", markup=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line; exit status 0: all is well, 1: work failed, 2: the call or the config is wrong."""
+    try:
+        read_dotenv()
+        app()
+    except ArenaError as error:
+        _messages.print(f"error: {error}", style="red", markup=False)
+        sys.exit(2 if isinstance(error, ConfigError | CallError) else 1)

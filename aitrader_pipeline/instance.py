@@ -1,0 +1,29 @@
+"""The arena's own Dagster instance: its home lies inside AITRADER_HOME, its settings are the project's."""
+
+import os
+import shutil
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from aitrader_pipeline.config import PROJECT_ROOT, Settings
+from aitrader_pipeline.store.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE
+
+
+def prepare_dagster_home(settings: Settings, environ: MutableMapping[str, str] = os.environ) -> Path:
+    """Make the instance's home and point Dagster at it; a home that is set already stands.
+
+    Args:
+        settings: the active arena.
+        environ: where ``DAGSTER_HOME`` is read and set.
+
+    Returns:
+        The home's folder.
+    """
+    environ.setdefault(BATCH_SIZE_VARIABLE, str(BATCH_SIZE))
+    if environ.get("DAGSTER_HOME"):
+        return Path(environ["DAGSTER_HOME"])
+    home = settings.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+    environ["DAGSTER_HOME"] = str(home)
+    return home

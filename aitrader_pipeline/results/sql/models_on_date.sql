@@ -1,0 +1,1 @@
+SELECT model FROM portfolio_timeseries WHERE date = $date

@@ -1,0 +1,1 @@
+SELECT DISTINCT model FROM portfolio_timeseries ORDER BY model
