@@ -85,11 +85,11 @@ def run(
         progress.start(len(plan.to_trade))
         report = launcher.run(plan, replace=replace)
     standing = len(plan.wanted) - len(plan.to_trade)
-    if not plan.to_trade:
-        newest = max(cell.date for cell in plan.wanted)
-        _messages.print(f"Up to date: {standing} model-days stand through {newest}.")
+    if plan.to_trade:
+        _say(f"{report.traded} of {len(plan.to_trade)} model-days run; {standing} stood already.")
     else:
-        _messages.print(f"{report.traded} model-days run, {standing} stood already.")
+        newest = max(cell.date for cell in plan.wanted)
+        _say(f"Up to date: {standing} model-days stand through {newest}.")
     _fail_on(report.failures)
 
 
@@ -112,10 +112,11 @@ def import_books(
     # Imported models join the axis of models, so the definitions are loaded anew.
     with _launcher(settings) as (launcher, _):
         launcher.report_sessions(cells)
+        launcher.forget(cell for book in books for cell in book.removed)
         report = launcher.score(cells)
     for book in books:
         flagged = f", {len(book.breaches)} breaches flagged" if book.breaches else ""
-        _messages.print(f"{book.model}: {len(book.cells)} sessions from {book.file}{flagged}")
+        _say(f"{book.model}: {len(book.cells)} sessions from {book.file}{flagged}")
     _fail_on(report.failures)
 
 
@@ -176,15 +177,26 @@ def ui(port: Annotated[int, typer.Option(help="The webserver's port.")] = 3000) 
     prepare_dagster_home(settings)
     os.environ["AITRADER_HOME"] = str(settings.home)
     os.environ["AITRADER_CONFIG"] = str(settings.config_path)
-    _messages.print(f"The arena's UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    _say(f"The arena's UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
     # A shell without job control starts programs deaf to Ctrl-C, and Dagster's servers would outlive it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.chdir(PROJECT_ROOT)
+    os.chdir(settings.home)
     # The program is this environment's own, its arguments a constant and a number.
     os.execv(  # noqa: S606 # nosec B606
         sys.executable,
-        [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "dagster",
+            "dev",
+            "-w",
+            str(PROJECT_ROOT / "workspace.yaml"),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+        ],
     )
 
 
@@ -193,10 +205,12 @@ class _Bar:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = progress.add_task("model-days", total=None, visible=False, newest="")
+        self._task = progress.add_task("model-days", total=None, newest="")
 
     def start(self, total: int) -> None:
-        self._progress.update(self._task, total=total, visible=total > 0)
+        if total:
+            self._progress.update(self._task, total=total)
+            self._progress.start()
 
     def advance(self, newest: str) -> None:
         self._progress.update(self._task, advance=1, newest=newest)
@@ -219,9 +233,13 @@ def _launcher(settings: Settings) -> Iterator[tuple["Launcher", _Bar]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[newest]}"),
     )
-    with dg.DagsterInstance.get() as instance, Progress(*columns, console=_messages) as progress:
-        bar = _Bar(progress)
-        yield Launcher(settings, instance, lambda r: bar.advance(f"{r.model} {r.date}")), bar
+    progress = Progress(*columns, console=_messages)
+    bar = _Bar(progress)
+    with dg.DagsterInstance.get() as instance:
+        try:
+            yield Launcher(settings, instance, lambda r: bar.advance(f"{r.model} {r.date}")), bar
+        finally:
+            progress.stop()
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
@@ -253,9 +271,14 @@ def _flat(result: Row) -> Row:
     return row
 
 
+def _say(text: str, style: str = "") -> None:
+    """A message on standard error, as it is: no markup, no line breaks of our own."""
+    _messages.print(text, style=style, markup=False, soft_wrap=True)
+
+
 def _fail_on(failures: list[str]) -> None:
     for failure in failures:
-        _messages.print(f"[red]failed:[/red] {failure}", markup=True)
+        _say(f"failed: {failure}", style="red")
     if failures:
         raise typer.Exit(1)
 
@@ -266,5 +289,5 @@ def main() -> None:
         read_dotenv()
         app()
     except ArenaError as error:
-        _messages.print(f"error: {error}", style="red", markup=False)
+        _say(f"error: {error}", style="red")
         sys.exit(2 if isinstance(error, ConfigError | CallError) else 1)

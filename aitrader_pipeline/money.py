@@ -29,4 +29,9 @@ def money_text(value: Decimal) -> str:
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
+def cents(value: Decimal | float) -> str:
+    """An amount for people: two decimals, half up, with thousands separated; ``10,343.93`` for 10343.925."""
+    return f"{Decimal(str(value)).quantize(Decimal('0.01'), rounding=ROUND_HALF_UP):,f}"
+
+
 Money = Annotated[Decimal, PlainSerializer(money_text, return_type=str, when_used="json")]

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,11 @@ GOLDEN: Quotes = {
     "MSFT": {OCT_02: ("200", "198"), OCT_03: ("195", "197"), OCT_06: ("190", "191"), OCT_07: ("210", "211")},
     "NVDA": {OCT_02: ("50", "52"), OCT_03: ("53.5", "54"), OCT_06: ("48.25", "49"), OCT_07: ("60", "61")},
 }
+
+
+# Ten sessions in a row, a weekend after the second and the seventh.
+TEN_DAYS = tuple(f"2025-10-{number:02}" for number in (2, 3, 6, 7, 8, 9, 10, 13, 14, 15))
+FLAT: Quotes = {"AAPL": dict.fromkeys(TEN_DAYS, ("100", "101"))}
 
 
 def day(text: str) -> dt.date:
@@ -110,13 +115,18 @@ def run(
     days: str | Iterable[str],
     *,
     launch: str = "launch-1",
+    owed: Iterable[str] = (),
     keep_finished: bool = False,
+    **callbacks: Callable[..., None],
 ) -> Outcome:
-    """Run model-days through the chains, as a launch of their own."""
-    return run_order(arena, Order(cells_of(models, days), launch, keep_finished=keep_finished))
+    """Run model-days through the chains; the launch owes the days `owed` of the same models as well."""
+    order = Order(cells_of(models, days), launch, cells_of(models, owed), keep_finished)
+    return run_order(arena, order, **callbacks)
 
 
-def finished(arena: Arena, signature: str, days: str | Iterable[str], launch: str = "launch-1") -> list[SessionRecord]:
+def finished(
+    arena: Arena, signature: str, days: str | Iterable[str], launch: str = "launch-1"
+) -> list[SessionRecord]:
     """Run one model's days, none of which may fail, and read their records back from the store."""
     outcome = run(arena, signature, days, launch=launch)
     if outcome.failures:
@@ -140,8 +150,8 @@ def stored(arena: Arena, signature: str, date: str) -> SessionRecord:
     return record
 
 
-def book_of(record: SessionRecord) -> tuple[Decimal, dict[str, int]]:
-    """Cash and shares at the end of a session."""
+def book_of(record: SessionRecord) -> tuple[Any, Any]:
+    """Cash and shares at the end of a session, to be compared with any number that means the same."""
     return record.end.cash, record.end.shares
 
 

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint on a real socket that answers by script, good or bad, and keeps what it was sent."""
+"""An OpenAI-compatible endpoint on a real socket: answers by script, good or bad, and keeps what it was sent."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +15,7 @@ import uvicorn
 from openai.types.chat import ChatCompletion
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -41,9 +41,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
     cut: bool = False
-
-
-Responder = Callable[[Body], Answer]
+    drip: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,9 @@ class Received:
     def results(self) -> list[Any]:
         """What the tools have answered so far, decoded."""
         return [json.loads(m["content"]) for m in self.messages if m["role"] == "tool"]
+
+
+Responder = Callable[[Received], Answer]
 
 
 def call(name: str, **arguments: Any) -> Call:
@@ -141,6 +142,11 @@ def after(seconds: float, answer: Answer) -> Answer:
     return replace(answer, delay=seconds)
 
 
+def dripping(seconds: float, answer: Answer) -> Answer:
+    """The same answer after white space that keeps the connection busy for so long."""
+    return replace(answer, delay=seconds, drip=True)
+
+
 class OpenAIServer:
     """Answers `/v1/chat/completions` per model: by a script, one answer a request, or by a function."""
 
@@ -176,29 +182,41 @@ class OpenAIServer:
 
     async def handle(self, request: Request) -> Response:
         body: Body = await request.json()
-        self.requests.append(Received(body, request.headers.get("authorization", ""), time.monotonic()))
+        received = Received(body, request.headers.get("authorization", ""), time.monotonic())
+        self.requests.append(received)
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
-            answer = self._answer(body)
-            await self._wait(answer.delay, request)
+            answer = self._answer(received)
+            if not answer.drip:
+                await self._wait(answer.delay, request)
         finally:
             self._at_once -= 1
         if answer.cut:
             return _CutResponse()
         composed = answer.compose(body)
         text = composed if isinstance(composed, str) else json.dumps(composed)
+        if answer.drip:
+            return StreamingResponse(self._drip(answer.delay, text), media_type="application/json")
         return Response(text, answer.status, dict(answer.headers), media_type="application/json")
 
-    def _answer(self, body: Body) -> Answer:
-        complaint = _unanswered_tool_calls(body["messages"])
+    def _answer(self, received: Received) -> Answer:
+        complaint = _unanswered_tool_calls(received.messages)
         if complaint:
             return fails(400, complaint)
-        script = self._scripts.get(body["model"])
+        model = received.body["model"]
+        script = self._scripts.get(model)
         if script:
             return script.popleft()
-        responder = self._responders.get(body["model"])
-        return responder(body) if responder else fails(400, f"the script of {body['model']} is over")
+        responder = self._responders.get(model)
+        return responder(received) if responder else fails(400, f"the script of {model} is over")
+
+    async def _drip(self, seconds: float, text: str) -> AsyncIterator[str]:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._stopping:
+            yield " "
+            await asyncio.sleep(0.05)
+        yield text
 
     async def _wait(self, seconds: float, request: Request) -> None:
         end = time.monotonic() + seconds

@@ -7,4 +7,9 @@ WHEN_UPSTREAM_CHANGED = (
     dg.AutomationCondition.any_deps_updated() & ~dg.AutomationCondition.in_progress()
 ).with_label("when_upstream_changed")
 
-WHEN_MISSING = dg.AutomationCondition.on_missing().with_label("when_missing")
+# `on_missing` would pass over what was missing before it was first looked at. One that failed waits for a person.
+WHEN_MISSING = (
+    dg.AutomationCondition.missing()
+    & ~dg.AutomationCondition.in_progress()
+    & ~dg.AutomationCondition.execution_failed()
+).with_label("when_missing")

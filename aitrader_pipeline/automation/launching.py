@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.definitions import build_definitions
@@ -13,8 +14,8 @@ from aitrader_pipeline.errors import ArenaError, CallError
 from aitrader_pipeline.market.calendar import TradingCalendar
 from aitrader_pipeline.market.prices import read_newest_session
 from aitrader_pipeline.partitions import Axes, Block, axes_of, blocks, calendar_of, partition_key_of
-from aitrader_pipeline.performance.books import scored_cells
-from aitrader_pipeline.store.mart import reading
+from aitrader_pipeline.performance.books import forget_cells, scored_cells
+from aitrader_pipeline.store.mart import reading, writing
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.assets import SESSIONS
 from aitrader_pipeline.trading.chains import Cell
@@ -72,7 +73,13 @@ class Launcher:
         self._instance = instance
         self._axes = axes_of(settings)
         self._records = RecordStore(settings.records_dir)
-        self._job = build_definitions(settings, on_record).resolve_implicit_global_asset_job_def()
+        self._on_record = on_record
+        self._recorded = 0
+        self._job = build_definitions(settings, self._count).resolve_implicit_global_asset_job_def()
+
+    def _count(self, record: SessionRecord) -> None:
+        self._recorded += 1
+        self._on_record(record)
 
     def load_prices(self) -> None:
         """Materialise ``prices``.
@@ -93,9 +100,8 @@ class Launcher:
         models = _known_models(self._settings, self._axes, wanted.models)
         dates = _known_dates(self._settings, self._axes, calendar_of(self._settings), wanted)
         cells = frozenset(Cell(date, model) for date in dates for model in models)
-        if wanted.replace:
-            return Plan(cells, cells, frozenset())
-        finished = self._finished(cells)
+        finished = frozenset() if wanted.replace else self._finished(cells)
+        _refuse_switched_off(self._settings, cells - finished)
         with reading(self._settings.mart_path) as con:
             scored = scored_cells(con)
         return Plan(cells, cells - finished, finished - scored)
@@ -109,11 +115,10 @@ class Launcher:
         to_score = set(plan.to_score)
         for block in self._blocks(plan.to_trade):
             failures = self._execute([SESSIONS, *BOOKS], block, keep_finished=not replace)
-            finished = self._finished(block.cells(self._axes.dates()))
-            report.traded += len(finished)
             report.failures += failures
             if failures:
-                to_score |= finished
+                to_score |= self._finished(block.cells(self._axes.dates()))
+        report.traded = self._recorded
         for block in self._blocks(to_score):
             report.failures += self._execute(BOOKS, block)
         report.scored = len(to_score)
@@ -123,6 +128,11 @@ class Launcher:
     def score(self, cells: Iterable[Cell]) -> Report:
         """Materialise what follows from sessions that stand, such as imported ones."""
         return self.run(Plan(frozenset(), frozenset(), frozenset(cells)))
+
+    def forget(self, cells: Iterable[Cell]) -> None:
+        """Drop the rows of model-days whose records are gone."""
+        with writing(DuckDBResource(database=str(self._settings.mart_path))) as con:
+            forget_cells(con, cells)
 
     def report_sessions(self, cells: Iterable[Cell]) -> None:
         """Tell Dagster of sessions that were recorded outside of a run."""
@@ -169,6 +179,16 @@ def _known_models(settings: Settings, axes: Axes, named: tuple[str, ...] | None)
             f"{settings.config_path.name} enables: {', '.join(enabled)}"
         )
     return tuple(dict.fromkeys(named))
+
+
+def _refuse_switched_off(settings: Settings, to_trade: Iterable[Cell]) -> None:
+    enabled = {model.signature for model in settings.config.enabled_models}
+    switched_off = sorted({cell.model for cell in to_trade} - enabled)
+    if switched_off:
+        raise CallError(
+            f"{', '.join(switched_off)}: not enabled in {settings.config_path.name}; what is recorded stands, "
+            "new sessions need the model enabled there"
+        )
 
 
 def _known_dates(settings: Settings, axes: Axes, calendar: TradingCalendar, wanted: Slice) -> list[dt.date]:

@@ -1,6 +1,6 @@
 """The books of the mart: positions, holdings and daily P&L of model-days, from their records and the prices."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import duckdb
@@ -72,6 +72,14 @@ def scored_cells(con: duckdb.DuckDBPyConnection) -> frozenset[Cell]:
     """Model-days that need no scoring: their close is counted, or is not known yet."""
     rows = con.execute(statement(_PACKAGE, "scored_cells")).fetchall()
     return frozenset(Cell(date, model) for date, model in rows)
+
+
+def forget_cells(con: duckdb.DuckDBPyConnection, cells: Iterable[Cell]) -> None:
+    """Delete the rows of model-days whose records are gone, inside the caller's transaction."""
+    create_staging(con, "sessions", {"date": "DATE", "model": "VARCHAR"})
+    insert_rows(con, "sessions", ("date", "model"), cells)
+    for table in _TABLES:
+        con.execute(statement(_PACKAGE, f"delete_{table}"))
 
 
 def _session_row(record: SessionRecord) -> tuple[Any, ...]:

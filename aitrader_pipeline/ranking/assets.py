@@ -5,6 +5,7 @@ from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.conditions import WHEN_UPSTREAM_CHANGED
 from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
+from aitrader_pipeline.money import cents
 from aitrader_pipeline.performance.identities import IDENTITIES, violations
 from aitrader_pipeline.ranking.leaderboard import rebuild_leaderboard
 from aitrader_pipeline.store.mart import writing
@@ -33,7 +34,7 @@ def ranking_assets() -> list[dg.AssetsDefinition]:
                 raise dg.Failure(f"nobody is ranked while the books do not balance: {'; '.join(broken[:10])}")
             standings = rebuild_leaderboard(con)
         table = "\n".join(
-            f"| {s.rank} | {s.model} | {s.kind} | {s.portfolio_value:,.2f} | {s.cumulative_return_pct:.2f} % |"
+            f"| {s.rank} | {s.model} | {s.kind} | {cents(s.portfolio_value)} | {cents(s.cumulative_return_pct)} % |"
             for s in standings
         )
         return dg.MaterializeResult(

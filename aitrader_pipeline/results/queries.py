@@ -42,7 +42,7 @@ def get_results(mart: Path, date: dt.date, model: str | None = None, detail: Det
     with reading(mart) as con:
         days = _rows(con, "results_of_day", date=date, model=model)
         if not days:
-            raise NoDataError(f"there is no result for {date}" + (f" and model {model}" if model else ""))
+            raise NoDataError(_no_result(con, date, model))
         results = [_result(day) | (_details(con, day) if detail == "full" else {}) for day in days]
     return {"date": date.isoformat(), "results": results}
 
@@ -101,6 +101,12 @@ def get_leaderboard(mart: Path, date: dt.date | None = None, *, risk_free_rate: 
     if not rows:
         raise NoDataError(f"nobody has a scored session{f' on {date}' if date else ' yet'}")
     return {"date": date.isoformat() if date else max(row["date"] for row in rows), "leaderboard": rows}
+
+
+def _no_result(con: duckdb.DuckDBPyConnection, date: dt.date, model: str | None) -> str:
+    [(first, last)] = con.execute("SELECT min(date), max(date) FROM daily_pnl").fetchall()
+    there_is = f"results run from {first} to {last}" if first else "there are no results yet"
+    return f"there is no result for {date}{f' and model {model}' if model else ''}; {there_is}"
 
 
 def _result(day: Row) -> Row:

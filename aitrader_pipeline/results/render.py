@@ -11,6 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from aitrader_pipeline.money import cents
+
 _PIPED_WIDTH = 200
 _HEADINGS = {
     "portfolio_value": "value",
@@ -74,5 +76,5 @@ def _cell(name: str, value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:,.2f} %" if name.endswith("_pct") else f"{value:,.2f}"
+        return f"{cents(value)} %" if name.endswith("_pct") else cents(value)
     return str(value)

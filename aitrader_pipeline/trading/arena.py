@@ -105,9 +105,15 @@ class Arena:
         """The record that a session opens from; None where the model starts with the initial cash.
 
         Raises:
-            SessionError: the session before is missing, and the config does not carry over a gap.
+            SessionError: the date is no session of the arena, or the session before is missing and the config
+                does not carry over a gap.
         """
-        first = self.calendar.sessions(self.config.date_range.init_date, date)[0]
+        begins = self.config.date_range.init_date
+        if not self.calendar.is_session(date):
+            raise SessionError(f"{date} is no session of {self.config.market.calendar}")
+        if date < begins:
+            raise SessionError(f"{date} is before the arena's first day {begins}, its date_range.init_date")
+        first = self.calendar.sessions(begins, date)[0]
         newest = self.records.before(signature, date)
         if date == first or self.config.agent_config.missing_session == "carry":
             return newest

@@ -43,6 +43,7 @@ class Replay:
         self._portfolio = Portfolio(self._initial_cash)
         self._stated = StatedBook(self._initial_cash)
         self._opening: Row | None = None
+        self._dates: set[dt.date] = set()
         self._numbers: set[int] = set()
         self._last_number: int | None = None
         self._anchors: list[dt.date | None] = []
@@ -109,6 +110,8 @@ class Replay:
         if row.is_opening:
             self._note(row, "malformed", "this_action is missing; only the first row, the opening, goes without")
         day = self._day_of(row)
+        if row.day is not None:
+            self._dates.add(row.day)
         if day is not None:
             day.lines.append(row.line)
         whole = not any(breach.kind == "malformed" for breach in row.breaches)
@@ -215,7 +218,8 @@ class Replay:
         if before is None:
             return
         start = max(before + _DAY, self._arena.config.date_range.init_date)
-        missing = self._arena.calendar.sessions(start, day - _DAY) if start < day else []
+        between = self._arena.calendar.sessions(start, day - _DAY) if start < day else []
+        missing = [session for session in between if session not in self._dates]
         if missing:
             span = f"{missing[0]}" if len(missing) == 1 else f"{missing[0]} to {missing[-1]}"
             count = "1 session is" if len(missing) == 1 else f"{len(missing)} sessions are"

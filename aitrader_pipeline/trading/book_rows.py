@@ -23,7 +23,8 @@ class Breach:
     Attributes:
         line: the physical line, counted from 1.
         date: the row's date as the book states it; empty where it states none.
-        kind: what is broken, such as ``cash``, ``shares``, ``gap`` or ``refused``.
+        kind: what is broken: ``malformed``, ``opening``, ``empty``, ``id``, ``duplicate_id``, ``date``, ``gap``,
+            ``unknown_symbol``, ``no_price``, ``amount``, ``refused``, ``price``, ``cash`` or ``shares``.
         message: what the book claims, and what it should be.
     """
 

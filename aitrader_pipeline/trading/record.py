@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt
 
 from aitrader_pipeline.money import Money
 from aitrader_pipeline.trading.ledger import Portfolio, RefusalCode, Side
@@ -80,7 +80,7 @@ class RefusedOrder(Entry):
     amount: str
     code: RefusalCode
     message: str
-    details: dict[str, Money | int] = {}
+    details: dict[str, StrictInt | Money] = {}
     step: int = 0
 
 

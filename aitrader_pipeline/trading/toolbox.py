@@ -54,17 +54,27 @@ class Toolbox:
         Raises:
             ConfigError: two servers offer a tool of the same name.
         """
+        failure: Exception | None = None
         async with AsyncExitStack() as stack:
-            schemas: list[ToolSchema] = []
-            clients: dict[str, Client] = {}
-            for server in servers:
-                client = await stack.enter_async_context(Client(server))
-                for tool in (await client.list_tools()).tools:
-                    if tool.name in clients:
-                        raise ConfigError(f"two tool servers offer a tool named {tool.name}; rename one of them")
-                    clients[tool.name] = client
-                    schemas.append(ToolSchema(tool.name, tool.description or "", tool.input_schema))
-            yield cls(tuple(schemas), clients)
+            try:
+                yield await cls._connect(stack, servers)
+            except Exception as error:  # noqa: BLE001 - the clients' task groups would wrap it: raised after them
+                failure = error
+        if failure is not None:
+            raise failure
+
+    @classmethod
+    async def _connect(cls, stack: AsyncExitStack, servers: Sequence[Server[Any]]) -> "Toolbox":
+        schemas: list[ToolSchema] = []
+        clients: dict[str, Client] = {}
+        for server in servers:
+            client = await stack.enter_async_context(Client(server))
+            for tool in (await client.list_tools()).tools:
+                if tool.name in clients:
+                    raise ConfigError(f"two tool servers offer a tool named {tool.name}; rename one of them")
+                clients[tool.name] = client
+                schemas.append(ToolSchema(tool.name, tool.description or "", tool.input_schema))
+        return cls(tuple(schemas), clients)
 
     async def call(self, name: str, arguments: object) -> ToolResult:
         """Run one tool; whatever a trader sends, it gets an answer.

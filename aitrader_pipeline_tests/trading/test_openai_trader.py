@@ -13,7 +13,6 @@ import pytest
 from aitrader_pipeline.errors import ConfigError, SessionError
 from aitrader_pipeline.trading.arena import Arena
 from aitrader_pipeline_tests.markets import (
-    ENVIRON,
     KEY,
     KEY_VARIABLE,
     OCT_02,
@@ -34,6 +33,7 @@ from aitrader_pipeline_tests.openai_server import (
     OpenAIServer,
     after,
     buy,
+    dripping,
     fails,
     finishes,
     hangs_up,
@@ -169,6 +169,20 @@ def test_tokens_of_each_call_are_recorded_as_reported_and_unknown_where_they_are
     assert all(c.latency_seconds > 0 for c in record.calls)
 
 
+def test_gaps_in_a_gateway_s_answer_are_filled(tmp_path: Path, endpoint: OpenAIServer) -> None:
+    order = {"function": {"name": "buy", "arguments": {"symbol": "AAPL", "amount": 1}}}
+    gappy = {
+        "choices": [{"message": {"content": None, "tool_calls": [order, order]}}],
+        "usage": {"total_tokens": 9},
+    }
+    endpoint.script(M, sends(gappy), sends(gappy), finishes())
+    (record,) = finished(arena_of(tmp_path, endpoint), M, OCT_02)
+    assert book_of(record) == (9600, {"AAPL": 4})
+    assert (record.calls[0].input_tokens, record.calls[0].output_tokens) == (None, None)
+    answered = [m.get("tool_call_id") for m in endpoint.requests[2].messages if m["role"] == "tool"]
+    assert answered == ["call_1", "call_2"] * 2
+
+
 def test_half_a_surrogate_pair_in_an_answer_does_not_cost_the_day(tmp_path: Path, endpoint: OpenAIServer) -> None:
     endpoint.script(M, says("To the moon \ud83d", buy("AAPL", 1)), finishes())
     (record,) = finished(arena_of(tmp_path, endpoint), M, OCT_02)
@@ -185,6 +199,7 @@ PASSING = {
     "503": fails(503),
     "529": fails(529),
     "connection cut": hangs_up(),
+    "slow in drops": dripping(LONG, finishes("too late")),
     "slow": after(LONG, finishes("too late")),
     "choices null": sends({"id": "x", "choices": None, "error": {"message": "upstream is busy", "code": 502}}),
     "no choices": sends({"id": "x", "choices": []}),
@@ -256,7 +271,9 @@ def test_an_endpoint_that_nobody_listens_at_fails_the_day_with_a_message(
         unused.bind(("127.0.0.1", 0))
         entry = {"openai_base_url": f"http://127.0.0.1:{unused.getsockname()[1]}/v1"}
         error = failure(arena_of(tmp_path, endpoint, entry, max_retries=1), M, OCT_02)
-    assert str(error) == f"{M}: the endpoint did not answer after 2 attempts: APIConnectionError: Connection error."
+    assert (
+        str(error) == f"{M}: the endpoint did not answer after 2 attempts: APIConnectionError: Connection error."
+    )
 
 
 # --- how long is waited ---
@@ -357,14 +374,14 @@ def test_a_day_that_fails_after_two_buys_starts_again_from_the_day_before(
 ) -> None:
     arena = arena_of(tmp_path, endpoint, max_retries=0)
     endpoint.script(M, says(FINISH, buy("AAPL", 10)))
-    finished(arena, M, OCT_02)
+    (before,) = finished(arena, M, OCT_02)
     endpoint.script(M, says("", buy("AAPL", 1), buy("MSFT", 1)), fails(500))
     assert isinstance(failure(arena, M, OCT_03), SessionError)
     assert files_of(arena) == [f"date={OCT_02}.json"]
     endpoint.script(M, says(FINISH, buy("MSFT", 2)))
     finished(arena, M, OCT_03, launch="launch-2")
     record = stored(arena, M, OCT_03)
-    assert (record.start.cash, record.start.shares) == (9000, {"AAPL": 10})
+    assert record.start == before.end
     assert book_of(record) == (8610, {"AAPL": 10, "MSFT": 2})
     assert [a.action_id for a in record.actions] == [1]
 
@@ -373,4 +390,3 @@ def test_the_other_interface_of_openai_is_refused_with_the_way_out(tmp_path: Pat
     error = failure(arena_of(tmp_path, endpoint, {"api": "responses"}), M, OCT_02)
     assert isinstance(error, ConfigError)
     assert "use 'chat'" in str(error)
-    assert sorted(ENVIRON) == [KEY_VARIABLE]

@@ -103,7 +103,11 @@ def random_trader(briefing: Briefing, params: RandomParams) -> Program:
     for _ in range(draw.randint(0, params.orders)):
         if sellable and draw.random() < 0.5:
             symbol = draw.choice(sorted(sellable))
-            orders.append(("sell", {"symbol": symbol, "amount": draw.randint(1, sellable.pop(symbol))}))
+            amount = draw.randint(1, sellable.pop(symbol))
+            proceeds = _proceeds(amount, briefing.opens[symbol], briefing.costs)
+            if cash_left + proceeds >= 0:
+                cash_left += min(proceeds, Decimal(0))
+                orders.append(("sell", {"symbol": symbol, "amount": amount}))
         elif briefing.opens:
             symbol = draw.choice(sorted(briefing.opens))
             affordable = _affordable(cash_left, briefing.opens[symbol], briefing.costs)
@@ -136,7 +140,7 @@ def _first(returns: Mapping[str, Decimal], count: int, key: Callable[[str], Deci
 
 
 def _rotate(briefing: Briefing, chosen: tuple[str, ...], why: str) -> Program:
-    """Hold exactly the chosen symbols; one that is held already is left as it is, to save turnover."""
+    """Hold the chosen symbols in equal parts; while they stay the same nothing is traded, to save turnover."""
     if not chosen:
         return "Not enough history yet."
     if set(chosen) == set(briefing.portfolio.shares):
@@ -159,9 +163,10 @@ def _rebalancing(briefing: Briefing, symbols: Sequence[str]) -> list[Request]:
     for symbol, held in shares.items():
         surplus = held - target.get(symbol, 0)
         if surplus > 0 and symbol in briefing.opens:
-            price = briefing.opens[symbol]
-            sells.append(("sell", {"symbol": symbol, "amount": surplus}))
-            budget += price * surplus - briefing.costs.of(surplus, price)
+            proceeds = _proceeds(surplus, briefing.opens[symbol], briefing.costs)
+            if budget + proceeds >= 0:
+                budget += proceeds
+                sells.append(("sell", {"symbol": symbol, "amount": surplus}))
     buys: list[Request] = []
     for symbol in sorted(target):
         price = briefing.opens[symbol]
@@ -170,6 +175,11 @@ def _rebalancing(briefing: Briefing, symbols: Sequence[str]) -> list[Request]:
             buys.append(("buy", {"symbol": symbol, "amount": wanted}))
             budget -= _price_with_costs(wanted, price, briefing.costs)
     return sells + buys
+
+
+def _proceeds(shares: int, price: Decimal, costs: CostModel) -> Decimal:
+    """What a sale brings; below zero where it costs more, so that it may not be affordable."""
+    return price * shares - costs.of(shares, price)
 
 
 def _price_with_costs(shares: int, price: Decimal, costs: CostModel) -> Decimal:

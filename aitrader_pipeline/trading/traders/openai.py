@@ -1,7 +1,9 @@
 """A trader behind an OpenAI-compatible endpoint, over chat completions."""
 
+import asyncio
 import datetime as dt
 import json
+import math
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -29,8 +31,18 @@ class GarbledReplyError(Exception):
     """HTTP 200, but no usable answer in it: an error body, no choices, or neither text nor tool calls."""
 
 
+class SlowReplyError(Exception):
+    """The whole answer was not there in time; the client's own timeout begins anew with every byte."""
+
+
 # ValueError: a body that is cut off or no JSON at all.
-_TRANSIENT_ERRORS = (openai.APIConnectionError, openai.APIResponseValidationError, GarbledReplyError, ValueError)
+_TRANSIENT_ERRORS = (
+    openai.APIConnectionError,
+    openai.APIResponseValidationError,
+    GarbledReplyError,
+    SlowReplyError,
+    ValueError,
+)
 
 
 class OpenAITrader:
@@ -77,6 +89,7 @@ class OpenAITrader:
         self._params = dict(params)
         self._attempts = max_retries + 1
         self._base_delay = base_delay
+        self._call_timeout_seconds = call_timeout_seconds
         self._client = openai.AsyncOpenAI(
             api_key=key,
             base_url=base_url or environ.get("OPENAI_API_BASE") or None,
@@ -111,16 +124,22 @@ class OpenAITrader:
             ):
                 with attempt:
                     attempts += 1
-                    completion = await self._client.chat.completions.create(
-                        model=self._basemodel,
-                        messages=[_wire_message(m) for m in messages],
-                        tools=[_wire_tool(t) for t in tools],
-                        **self._params,
-                    )
-                    return _parsed(completion, attempts)
-        except (openai.OpenAIError, GarbledReplyError, ValueError) as error:
+                    return _parsed(await self._completion(messages, tools), attempts)
+        except (openai.OpenAIError, GarbledReplyError, SlowReplyError, ValueError) as error:
             raise SessionError(self._failure(error, attempts)) from None
         raise SessionError(f"{self._signature}: no attempt was made")
+
+    async def _completion(self, messages: Sequence[Message], tools: Sequence[ToolSchema]) -> object:
+        try:
+            async with asyncio.timeout(self._call_timeout_seconds):
+                return await self._client.chat.completions.create(
+                    model=self._basemodel,
+                    messages=[_wire_message(m) for m in messages],
+                    tools=[_wire_tool(t) for t in tools],
+                    **self._params,
+                )
+        except TimeoutError:
+            raise SlowReplyError(f"no whole answer within {self._call_timeout_seconds:g} s") from None
 
     def _failure(self, error: Exception, attempts: int) -> str:
         text = str(error).replace(self._key, "[key]")
@@ -147,6 +166,8 @@ def _retry_after(header: str | None) -> bool | float:
             seconds = (parsedate_to_datetime(header) - dt.datetime.now(dt.UTC)).total_seconds()
         except (TypeError, ValueError):
             return True
+    if not math.isfinite(seconds):
+        return True
     return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
 
 
@@ -184,14 +205,18 @@ def _parsed(completion: Any, attempts: int) -> Reply:  # noqa: ANN401 - gateways
     message = choices[0].message
     text = _text(message.content)
     calls = tuple(
-        ToolRequest(id=call.id or f"call_{i}", name=call.function.name or "", arguments=call.function.arguments)
+        ToolRequest(
+            id=_storable(call.id or f"call_{i}"),
+            name=_storable(call.function.name or ""),
+            arguments=_storable(call.function.arguments),
+        )
         for i, call in enumerate(message.tool_calls or (), start=1)
         if getattr(call, "function", None) is not None
     )
     if not text.strip() and not calls:
         raise GarbledReplyError("HTTP 200 with neither text nor tool calls")
-    kept = {name: value for name in _KEPT_FIELDS if (value := getattr(message, name, None)) is not None}
-    return Reply(text, calls, _usage(completion, attempts), kept)
+    kept = {name: _storable(value) for name in _KEPT_FIELDS if (value := getattr(message, name, None)) is not None}
+    return Reply(_storable(text), calls, _usage(completion, attempts), kept)
 
 
 def _text(content: JsonValue) -> str:
@@ -199,6 +224,11 @@ def _text(content: JsonValue) -> str:
     if isinstance(content, list):
         return "".join(str(block.get("text", "")) for block in content if isinstance(block, dict))
     return content if isinstance(content, str) else ""
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The value with a question mark for half a surrogate pair, which no record and no request can hold."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _usage(completion: Any, attempts: int) -> Usage:  # noqa: ANN401 - as above
