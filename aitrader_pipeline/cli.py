@@ -34,6 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 _messages = Console(stderr=True, highlight=False)
 
@@ -73,7 +74,9 @@ def run(
     start: First = None,
     end: Last = None,
     models: Annotated[str | None, typer.Option(help="Signatures, comma-separated; default: all enabled.")] = None,
-    replace: Annotated[bool, typer.Option(help="Run finished model-days again and replace them.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Run finished model-days again and replace them.")
+    ] = False,
 ) -> None:
     """Run what is missing of a slice: sessions, books, metrics, leaderboard."""
     from aitrader_pipeline.automation.launching import Slice

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,18 @@ def stored(arena: Arena, signature: str, date: str) -> SessionRecord:
 def book_of(record: SessionRecord) -> tuple[Any, Any]:
     """Cash and shares at the end of a session, to be compared with any number that means the same."""
     return record.end.cash, record.end.shares
+
+
+def assert_whole_chain(arena: Arena, signature: str, days: Sequence[str]) -> list[SessionRecord]:
+    """Every day has a record that opened from the one before it, with its very portfolio."""
+    chain = [stored(arena, signature, date) for date in days]
+    assert arena.records.dates(signature) == [day(date) for date in days]
+    assert [record.session_number for record in chain] == list(range(1, len(days) + 1))
+    assert (chain[0].opened_from, chain[0].start.shares) == (None, {})
+    for before, record in pairwise(chain):
+        assert record.opened_from == before.ref
+        assert record.start == before.end
+    return chain
 
 
 def _values(quote: Quote) -> list[str]:

@@ -10,7 +10,8 @@ from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.partitions import Axes
 from aitrader_pipeline.performance.books import write_books
-from aitrader_pipeline.performance.series import rebuild_metrics, rebuild_timeseries
+from aitrader_pipeline.performance.picture import as_markdown, equity_curves
+from aitrader_pipeline.performance.series import rebuild_metrics, rebuild_timeseries, return_curves
 from aitrader_pipeline.store.mart import writing
 from aitrader_pipeline.trading.assets import SESSIONS, records_of
 
@@ -73,7 +74,13 @@ def performance_assets(settings: Settings, axes: Axes) -> list[dg.AssetsDefiniti
             rows = rebuild_timeseries(
                 con, benchmark=config.market.benchmark, initial_cash=config.agent_config.initial_cash
             )
-        return dg.MaterializeResult(metadata={"dagster/row_count": rows})
+            picture = equity_curves(return_curves(con))
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": rows,
+                "curves": dg.MetadataValue.md(as_markdown(picture, "Return of every portfolio")),
+            }
+        )
 
     @dg.asset(
         group_name=GROUP,

@@ -6,6 +6,7 @@ from decimal import Decimal
 import duckdb
 
 from aitrader_pipeline.money import money_text
+from aitrader_pipeline.performance.picture import Curve
 from aitrader_pipeline.store.sql import statement
 
 _PACKAGE = "aitrader_pipeline.performance"
@@ -46,6 +47,12 @@ def rebuild_metrics(con: duckdb.DuckDBPyConnection, *, risk_free_rate: float) ->
         metrics_window(None, None, risk_free_rate),
     )
     return _count(con, "performance_metrics")
+
+
+def return_curves(con: duckdb.DuckDBPyConnection) -> dict[str, Curve]:
+    """Cumulative returns in percent per session, best model first."""
+    rows = con.execute(statement(_PACKAGE, "return_curves")).fetchall()
+    return {model: [tuple(point) for point in curve] for model, curve in rows}
 
 
 def metrics_query() -> str:

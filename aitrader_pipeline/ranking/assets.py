@@ -34,7 +34,7 @@ def ranking_assets() -> list[dg.AssetsDefinition]:
                 raise dg.Failure(f"nobody is ranked while the books do not balance: {'; '.join(broken[:10])}")
             standings = rebuild_leaderboard(con)
         table = "\n".join(
-            f"| {s.rank} | {s.model} | {s.kind} | {cents(s.portfolio_value)} | {cents(s.cumulative_return_pct)} % |"
+            f"| {s.rank} | {s.model} | {s.kind} | {cents(s.portfolio_value)} | {cents(s.return_pct)} % |"
             for s in standings
         )
         return dg.MaterializeResult(

@@ -18,7 +18,7 @@ class Standing:
     model: str
     kind: str
     portfolio_value: Decimal
-    cumulative_return_pct: float
+    return_pct: float
 
 
 def rebuild_leaderboard(con: duckdb.DuckDBPyConnection) -> list[Standing]:

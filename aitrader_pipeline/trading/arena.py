@@ -2,6 +2,8 @@
 
 import datetime as dt
 import os
+from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +20,9 @@ from aitrader_pipeline.trading.traders import Trader
 from aitrader_pipeline.trading.traders.baselines import BaselineTrader
 from aitrader_pipeline.trading.traders.openai import OpenAITrader
 
+# Models that run side by side are some sessions apart at most; every view holds the whole history before it.
+_VIEWS_KEPT = 32
+
 
 @dataclass(frozen=True)
 class Arena:
@@ -28,7 +33,7 @@ class Arena:
     history: PriceHistory
     records: RecordStore
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    _views: dict[tuple[dt.date, tuple[str, ...]], MarketView] = field(default_factory=dict)
+    _views: OrderedDict[tuple[dt.date, tuple[str, ...]], MarketView] = field(default_factory=OrderedDict)
 
     @property
     def universe(self) -> tuple[str, ...]:
@@ -54,6 +59,7 @@ class Arena:
             kind=model.kind,
             trader_name=model.basemodel or model.trader,
             trader=self._trader(model),
+            universe=frozenset(self.universe),
             initial_cash=agent.initial_cash,
             costs=CostModel(agent.costs.per_order, agent.costs.per_share, agent.costs.bps),
             budgets=Budgets(agent.max_steps, agent.max_tool_calls, agent.time_limit_seconds, agent.max_tokens),
@@ -113,17 +119,19 @@ class Arena:
             raise SessionError(f"{date} is no session of {self.config.market.calendar}")
         if date < begins:
             raise SessionError(f"{date} is before the arena's first day {begins}, its date_range.init_date")
-        first = self.calendar.sessions(begins, date)[0]
-        newest = self.records.before(signature, date)
-        if date == first or self.config.agent_config.missing_session == "carry":
-            return newest
         expected = self.calendar.previous_session(date)
-        if newest is None or newest.date != expected:
+        if expected < begins:
+            return None
+        if self.config.agent_config.missing_session == "carry":
+            newest = self.records.before(signature, date)
+            return newest if newest and newest.date >= begins else None
+        record = self.records.read(signature, expected)
+        if record is None:
             raise SessionError(
                 f"{signature} has no session on {expected}, which {date} opens from: run {expected} first, "
                 'or set agent_config.missing_session to "carry"'
             )
-        return newest
+        return record
 
     def view(self, date: dt.date, held: tuple[str, ...] = ()) -> MarketView:
         """The market as it can be known at the open of a session; shared by all models of that day.
@@ -142,7 +150,10 @@ class Arena:
                     f"no prices for {date} yet; the newest session with prices is {self.history.last_session}"
                 )
             self._views[key] = view
+            if len(self._views) > _VIEWS_KEPT:
+                self._views.popitem(last=False)
         return self._views[key]
 
     def _past_sessions(self, date: dt.date) -> tuple[dt.date, ...]:
-        return tuple(d for d in self.history.sessions if d < date)
+        sessions = self.history.sessions
+        return sessions[: bisect_left(sessions, date)]

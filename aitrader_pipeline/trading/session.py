@@ -55,6 +55,7 @@ class Contestant:
     kind: str
     trader_name: str
     trader: Trader
+    universe: frozenset[str]
     initial_cash: Decimal
     costs: CostModel
     budgets: Budgets
@@ -108,9 +109,7 @@ async def run_session(
     started_at = _now()
     deadline = time.monotonic() + contestant.budgets.time_limit_seconds
     briefing = brief(contestant, view, previous=previous, past_sessions=past_sessions)
-    ledger = Ledger(
-        briefing.portfolio, universe=frozenset(view.universe), price_of=view.open, costs=contestant.costs
-    )
+    ledger = Ledger(briefing.portfolio, universe=contestant.universe, price_of=view.open, costs=contestant.costs)
     transcript = _Transcript()
     _say(transcript, "system", contestant.prompt.render(briefing))
     _say(transcript, "user", OPENING_REQUEST.format(date=view.date.isoformat()))

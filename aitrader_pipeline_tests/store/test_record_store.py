@@ -182,6 +182,18 @@ async def write():
 asyncio.run(write())
 """
 
+REPLACER = """
+import datetime as dt, sys
+from pathlib import Path
+from aitrader_pipeline.store.records import RecordStore
+
+store = RecordStore(Path(sys.argv[1]))
+record = store.read("gpt-5", dt.date(2025, 10, 2))
+print("replacing", flush=True)
+while True:
+    store.write(record)
+"""
+
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
@@ -234,6 +246,16 @@ def test_a_killed_writer_leaves_whole_records_or_none_and_its_leftovers_are_clea
         hold_briefly(store)
         assert files_in(folder) == [".lock", *(f"date={date}.json" for date in dates)]
     assert leftovers, "no writer was killed in the middle of a write: the test has shown nothing"
+
+
+def test_a_reader_never_sees_a_part_of_a_record_that_is_being_replaced(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    written = record_of(THU, trader="x" * 300_000)
+    store.write(written)
+    with process(REPLACER, tmp_path) as child:
+        for _ in range(150):
+            assert store.read(MODEL, THU) == written
+        assert child.poll() is None
 
 
 def test_one_process_waits_until_another_lets_the_model_go(tmp_path: Path) -> None:

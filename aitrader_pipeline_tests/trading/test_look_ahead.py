@@ -1,6 +1,6 @@
 """A poisoned future changes no byte of any session; a poisoned past does."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -24,7 +24,6 @@ from aitrader_pipeline_tests.openai_server import (
     buy,
     call,
     finishes,
-    openai_server,
     says,
     sell,
 )
@@ -116,12 +115,6 @@ def test_the_poison_is_found_in_every_record_when_it_reaches_what_can_be_known(
 
 
 # --- a model that asks for everything ---
-
-
-@pytest.fixture
-def endpoint() -> Iterator[OpenAIServer]:
-    with openai_server() as server:
-        yield server
 
 
 def curious(request: Received) -> Answer:

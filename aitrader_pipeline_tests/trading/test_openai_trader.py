@@ -4,7 +4,6 @@ import logging
 import socket
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,6 @@ from aitrader_pipeline_tests.openai_server import (
     fails,
     finishes,
     hangs_up,
-    openai_server,
     says,
     sends,
     tokens,
@@ -45,18 +43,6 @@ from aitrader_pipeline_tests.openai_server import (
 
 M = "model-a"
 LONG = 30.0
-
-
-@pytest.fixture(scope="module")
-def running_endpoint() -> Iterator[OpenAIServer]:
-    with openai_server() as server:
-        yield server
-
-
-@pytest.fixture
-def endpoint(running_endpoint: OpenAIServer) -> OpenAIServer:
-    running_endpoint.forget()
-    return running_endpoint
 
 
 def arena_of(folder: Path, endpoint: OpenAIServer, entry: dict[str, Any] | None = None, **settings: Any) -> Arena:

@@ -156,3 +156,133 @@ CREATE TABLE leaderboard (
     trades INTEGER NOT NULL,
     sessions INTEGER NOT NULL
 );
+
+COMMENT ON COLUMN prices.symbol IS 'Ticker';
+COMMENT ON COLUMN prices.date IS 'Session of the exchange';
+COMMENT ON COLUMN prices.open IS 'Raw price at the open, as traded';
+COMMENT ON COLUMN prices.high IS 'Raw high; NULL while only the open is known';
+COMMENT ON COLUMN prices.low IS 'Raw low';
+COMMENT ON COLUMN prices.close IS 'Raw price at the close';
+COMMENT ON COLUMN prices.volume IS 'Shares traded';
+COMMENT ON COLUMN prices.source IS 'Where the bar came from';
+COMMENT ON COLUMN prices.fetched_at IS 'When it was read';
+
+COMMENT ON COLUMN positions.job_id IS 'The launch that ran the session';
+COMMENT ON COLUMN positions.date IS 'Session';
+COMMENT ON COLUMN positions.model IS 'Signature';
+COMMENT ON COLUMN positions.action_id IS '0 is the start of the day, then one per fill';
+COMMENT ON COLUMN positions.action_type IS 'no_trade for the start, else what was done';
+COMMENT ON COLUMN positions.symbol IS 'Ticker of the fill';
+COMMENT ON COLUMN positions.amount IS 'Whole shares';
+COMMENT ON COLUMN positions.price IS 'Fill price: today''s open';
+COMMENT ON COLUMN positions.costs IS 'Costs of the fill';
+COMMENT ON COLUMN positions.cash IS 'Cash after the action';
+COMMENT ON COLUMN positions.portfolio_value IS 'Cash and shares at today''s opens right after the action';
+COMMENT ON COLUMN positions.daily_profit IS 'The day''s profit, marked at the close; NULL until the close is known';
+COMMENT ON COLUMN positions.daily_return_pct IS 'The day''s return in percent';
+COMMENT ON COLUMN positions.cumulative_profit IS 'Closing equity less initial cash';
+COMMENT ON COLUMN positions.cumulative_return_pct IS 'In percent of the initial cash';
+COMMENT ON COLUMN positions.created_at IS 'When the session finished';
+
+COMMENT ON COLUMN holdings.date IS 'Session';
+COMMENT ON COLUMN holdings.model IS 'Signature';
+COMMENT ON COLUMN holdings.action_id IS 'After this action';
+COMMENT ON COLUMN holdings.symbol IS 'Ticker';
+COMMENT ON COLUMN holdings.quantity IS 'Whole shares held; zero is not stored';
+
+COMMENT ON COLUMN daily_pnl.date IS 'Session';
+COMMENT ON COLUMN daily_pnl.model IS 'Signature';
+COMMENT ON COLUMN daily_pnl.kind IS 'model or baseline';
+COMMENT ON COLUMN daily_pnl.source IS 'session, or import for a recorded book';
+COMMENT ON COLUMN daily_pnl.initial_cash IS 'Cash that the arena gave';
+COMMENT ON COLUMN daily_pnl.opening_equity IS 'Start of the day at today''s opens, before trading';
+COMMENT ON COLUMN daily_pnl.closing_equity IS 'End of the day at the closes; NULL until they are known';
+COMMENT ON COLUMN daily_pnl.daily_profit IS 'closing_equity less the previous session’s';
+COMMENT ON COLUMN daily_pnl.daily_return_pct IS 'In percent of the previous closing equity';
+COMMENT ON COLUMN daily_pnl.cumulative_profit IS 'closing_equity less initial_cash';
+COMMENT ON COLUMN daily_pnl.cumulative_return_pct IS 'In percent of initial_cash';
+COMMENT ON COLUMN daily_pnl.cash IS 'Cash at the end of the day';
+COMMENT ON COLUMN daily_pnl.trades IS 'Fills of the day';
+COMMENT ON COLUMN daily_pnl.costs IS 'Costs of the day';
+COMMENT ON COLUMN daily_pnl.days_since_last_session IS 'Calendar days since the model’s previous session; 0 on its first';
+COMMENT ON COLUMN daily_pnl.carried_symbols IS 'Holdings without a bar today, valued at their last close';
+
+COMMENT ON COLUMN reasoning_logs.job_id IS 'The launch that ran the session';
+COMMENT ON COLUMN reasoning_logs.date IS 'Session';
+COMMENT ON COLUMN reasoning_logs.model IS 'Signature';
+COMMENT ON COLUMN reasoning_logs.step_number IS 'Order within the session, from 1';
+COMMENT ON COLUMN reasoning_logs.timestamp IS 'When it was said';
+COMMENT ON COLUMN reasoning_logs.role IS 'Who said it';
+COMMENT ON COLUMN reasoning_logs.content IS 'Text';
+COMMENT ON COLUMN reasoning_logs.tool_name IS 'The tool, on its answer';
+COMMENT ON COLUMN reasoning_logs.tool_input IS 'JSON: what a tool was given, or the calls that an assistant made';
+
+COMMENT ON COLUMN tool_usage.tool_name IS 'Tool';
+COMMENT ON COLUMN tool_usage.call_count IS 'Calls';
+COMMENT ON COLUMN tool_usage.error_count IS 'Calls answered with an error';
+COMMENT ON COLUMN tool_usage.total_duration_seconds IS 'Seconds in the tool';
+
+COMMENT ON COLUMN llm_usage.step_number IS 'Model call, from 1';
+COMMENT ON COLUMN llm_usage.input_tokens IS 'As the provider reports them';
+COMMENT ON COLUMN llm_usage.output_tokens IS 'As the provider reports them';
+COMMENT ON COLUMN llm_usage.cached_tokens IS 'Input tokens read from a cache';
+COMMENT ON COLUMN llm_usage.reasoning_tokens IS 'Output tokens spent on reasoning';
+COMMENT ON COLUMN llm_usage.cost_usd IS 'Cost of the call in USD, where known';
+COMMENT ON COLUMN llm_usage.latency_seconds IS 'Time of the call, retries included';
+
+COMMENT ON COLUMN portfolio_timeseries.model IS 'Signature, or the benchmark’s symbol';
+COMMENT ON COLUMN portfolio_timeseries.kind IS 'model, baseline or benchmark';
+COMMENT ON COLUMN portfolio_timeseries.date IS 'Session';
+COMMENT ON COLUMN portfolio_timeseries.base_equity IS 'Closing equity of the session before; the initial cash on the first';
+COMMENT ON COLUMN portfolio_timeseries.portfolio_value IS 'Closing equity';
+COMMENT ON COLUMN portfolio_timeseries.daily_profit IS 'portfolio_value less base_equity';
+COMMENT ON COLUMN portfolio_timeseries.daily_return_pct IS 'In percent of base_equity';
+COMMENT ON COLUMN portfolio_timeseries.cumulative_profit IS 'Less the initial cash';
+COMMENT ON COLUMN portfolio_timeseries.cumulative_return_pct IS 'In percent of the initial cash';
+COMMENT ON COLUMN portfolio_timeseries.peak_value IS 'Highest value so far, the initial cash included';
+COMMENT ON COLUMN portfolio_timeseries.drawdown IS 'peak_value less portfolio_value';
+COMMENT ON COLUMN portfolio_timeseries.drawdown_pct IS 'In percent of peak_value';
+COMMENT ON COLUMN portfolio_timeseries.cash IS 'Cash at the close';
+COMMENT ON COLUMN portfolio_timeseries.exposure_pct IS 'Holdings in percent of the portfolio';
+COMMENT ON COLUMN portfolio_timeseries.trades IS 'Fills of the day';
+COMMENT ON COLUMN portfolio_timeseries.costs IS 'Costs of the day';
+
+COMMENT ON COLUMN performance_metrics.model IS 'Signature, or the benchmark’s symbol';
+COMMENT ON COLUMN performance_metrics.kind IS 'model, baseline or benchmark';
+COMMENT ON COLUMN performance_metrics.first_date IS 'First session counted';
+COMMENT ON COLUMN performance_metrics.last_date IS 'Last session counted';
+COMMENT ON COLUMN performance_metrics.sessions IS 'Scored sessions';
+COMMENT ON COLUMN performance_metrics.starting_equity IS 'Equity before the first session';
+COMMENT ON COLUMN performance_metrics.portfolio_value IS 'Closing equity of the last session';
+COMMENT ON COLUMN performance_metrics.profit IS 'portfolio_value less starting_equity';
+COMMENT ON COLUMN performance_metrics.return_pct IS 'In percent of starting_equity';
+COMMENT ON COLUMN performance_metrics.annualised_return_pct IS 'Over calendar days; NULL under 63 sessions';
+COMMENT ON COLUMN performance_metrics.volatility_pct IS 'Annualised standard deviation of daily returns';
+COMMENT ON COLUMN performance_metrics.sharpe_ratio IS 'Annualised; NULL where undefined';
+COMMENT ON COLUMN performance_metrics.sortino_ratio IS 'Annualised; NULL where undefined';
+COMMENT ON COLUMN performance_metrics.max_drawdown_pct IS 'Largest fall from a peak, in percent of it';
+COMMENT ON COLUMN performance_metrics.max_drawdown IS 'The same fall in money';
+COMMENT ON COLUMN performance_metrics.cagr_pct IS 'Compound growth over 252 sessions a year';
+COMMENT ON COLUMN performance_metrics.calmar_ratio IS 'CAGR over maximum drawdown';
+COMMENT ON COLUMN performance_metrics.exposure_pct IS 'Mean of the daily exposure';
+COMMENT ON COLUMN performance_metrics.trades IS 'Fills';
+COMMENT ON COLUMN performance_metrics.costs IS 'Costs';
+
+COMMENT ON COLUMN leaderboard.rank IS 'By return, then Sharpe, then drawdown; exact ties share a rank';
+COMMENT ON COLUMN leaderboard.model IS 'Signature, or the benchmark’s symbol';
+COMMENT ON COLUMN leaderboard.kind IS 'model, baseline or benchmark';
+COMMENT ON COLUMN leaderboard.date IS 'Newest scored session';
+COMMENT ON COLUMN leaderboard.portfolio_value IS 'Closing equity';
+COMMENT ON COLUMN leaderboard.cumulative_return_pct IS 'Return in percent';
+COMMENT ON COLUMN leaderboard.annualised_return_pct IS 'NULL under 63 sessions';
+COMMENT ON COLUMN leaderboard.sharpe_ratio IS 'Annualised';
+COMMENT ON COLUMN leaderboard.max_drawdown_pct IS 'In percent, positive';
+COMMENT ON COLUMN leaderboard.volatility_pct IS 'Annualised, in percent';
+COMMENT ON COLUMN leaderboard.exposure_pct IS 'Mean of the daily exposure';
+COMMENT ON COLUMN leaderboard.trades IS 'Fills';
+COMMENT ON COLUMN leaderboard.sessions IS 'Scored sessions';
+COMMENT ON COLUMN tool_usage.job_id IS 'The launch that ran the session';
+COMMENT ON COLUMN tool_usage.date IS 'Session';
+COMMENT ON COLUMN tool_usage.model IS 'Signature';
+COMMENT ON COLUMN llm_usage.date IS 'Session';
+COMMENT ON COLUMN llm_usage.model IS 'Signature';

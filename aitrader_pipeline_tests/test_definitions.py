@@ -1,0 +1,216 @@
+"""The definitions: they load as the server loads them, and what the UI shows of every asset."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from aitrader_pipeline.config import PROJECT_ROOT
+from aitrader_pipeline.definitions import build_definitions
+from aitrader_pipeline.store.mart import schema
+from aitrader_pipeline_tests.arena_homes import clean_environment, sample_arena
+
+# Filled beside the table after which their asset is named.
+TABLES_WITHOUT_AN_ASSET = {"tool_usage", "llm_usage", "schema_migrations"}
+BOARDS = {"portfolio_timeseries", "performance_metrics", "leaderboard"}
+CELL = "2012-10-01|cash"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("definitions")
+
+
+@pytest.fixture(scope="module")
+def defs(folder: Path) -> dg.Definitions:
+    return build_definitions(sample_arena(folder, "2012-10-01", "2012-10-05").settings)
+
+
+@pytest.fixture(scope="module")
+def specs(defs: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+# --- loading ---
+
+
+def validate(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environ = {"AITRADER_HOME": str(folder / "home"), "DAGSTER_HOME": str(folder), **variables}
+    return subprocess.run(
+        [Path(sys.executable).with_name("dagster"), "definitions", "validate", "--workspace", "workspace.yaml"],
+        cwd=PROJECT_ROOT,
+        env=clean_environment(environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_shipped_workspace_loads_as_the_server_loads_it(tmp_path: Path) -> None:
+    loaded = validate(tmp_path)
+    assert loaded.returncode == 0, loaded.stdout + loaded.stderr
+    assert "Validation successful for code location aitrader" in loaded.stdout + loaded.stderr
+
+
+def test_a_wrong_config_keeps_the_workspace_from_loading_and_says_which_field_is_wrong(tmp_path: Path) -> None:
+    override = tmp_path / "override.json"
+    override.write_text('{"agent_config": {"max_steps": 0}}', encoding="utf-8")
+    loaded = validate(tmp_path, AITRADER_CONFIG_OVERRIDE=str(override))
+    assert loaded.returncode != 0
+    assert "agent_config.max_steps" in loaded.stdout + loaded.stderr
+
+
+# --- what the catalog shows ---
+
+
+def test_the_graph_is_one_way_from_prices_to_leaderboard(specs: dict[str, dg.AssetSpec]) -> None:
+    upstream = {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()}
+    assert upstream == {
+        "prices": set(),
+        "agent_sessions": {"prices", "agent_sessions"},
+        "reasoning_logs": {"agent_sessions"},
+        "positions": {"agent_sessions", "prices"},
+        "holdings": {"agent_sessions"},
+        "daily_pnl": {"positions", "holdings", "prices"},
+        "portfolio_timeseries": {"daily_pnl", "prices"},
+        "performance_metrics": {"portfolio_timeseries"},
+        "leaderboard": {"performance_metrics"},
+    }
+
+
+def test_every_asset_stands_in_its_room(specs: dict[str, dg.AssetSpec]) -> None:
+    assert {name: spec.group_name for name, spec in specs.items()} == {
+        "prices": "market",
+        "agent_sessions": "trading",
+        "reasoning_logs": "trading",
+        "positions": "performance",
+        "holdings": "performance",
+        "daily_pnl": "performance",
+        "portfolio_timeseries": "performance",
+        "performance_metrics": "performance",
+        "leaderboard": "ranking",
+    }
+
+
+def test_every_asset_has_an_owner_kinds_and_a_description(specs: dict[str, dg.AssetSpec]) -> None:
+    assert [name for name, spec in specs.items() if not (spec.owners and spec.kinds)] == []
+    assert [name for name, spec in specs.items() if len(spec.description or "") < len("a sentence")] == []
+
+
+def test_every_table_of_the_mart_is_an_asset_that_shows_its_columns(specs: dict[str, dg.AssetSpec]) -> None:
+    tables = {table: columns for table, columns in schema().items() if table not in TABLES_WITHOUT_AN_ASSET}
+    shown = {
+        name: [(column.name, column.type) for column in spec.metadata["dagster/column_schema"].columns]
+        for name, spec in specs.items()
+        if name != "agent_sessions"
+    }
+    assert shown == {table: [(c.name, c.type) for c in columns] for table, columns in tables.items()}
+    assert {name: specs[name].metadata["dagster/table_name"] for name in tables} == {name: name for name in tables}
+
+
+def test_a_session_hangs_on_the_same_model_s_session_before(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    key = dg.AssetKey("agent_sessions")
+    grid = graph.get(key).partitions_def
+    assert isinstance(grid, dg.MultiPartitionsDefinition)
+    mapping = graph.get_partition_mapping(key, key)
+    subset = grid.subset_with_partition_keys(["2012-10-02|cash"])
+    upstream = mapping.get_upstream_mapped_partitions_result_for_partitions(subset, grid, grid)
+    assert list(upstream.partitions_subset.get_partition_keys()) == ["2012-10-01|cash"]
+
+
+def test_what_belongs_to_a_model_day_is_partitioned_and_takes_any_slice_in_one_run(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    cells = {"agent_sessions", "reasoning_logs", "positions", "holdings", "daily_pnl"}
+    nodes = {node.key.to_user_string(): node for node in graph.asset_nodes}
+    assert {name for name, node in nodes.items() if node.is_partitioned} == cells
+    assert {nodes[name].backfill_policy for name in cells} == {dg.BackfillPolicy.single_run()}
+
+
+def test_no_job_has_a_name_because_its_backfill_would_run_the_wrong_cells(defs: dg.Definitions) -> None:
+    assert [job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__ASSET_JOB")] == []
+
+
+def test_the_identities_are_checks_that_block_what_follows(defs: dg.Definitions) -> None:
+    checks = {
+        (spec.asset_key.to_user_string(), spec.name): spec.blocking
+        for check in defs.resolve_asset_graph().assets_defs
+        for spec in check.check_specs
+    }
+    assert checks == {
+        ("positions", "cash_and_shares_valid"): True,
+        ("positions", "fills_balance"): True,
+        ("positions", "sessions_link"): True,
+        ("daily_pnl", "profits_add_up"): True,
+    }
+
+
+# --- automation ---
+
+
+def materialise(instance: dg.DagsterInstance, *names: str, partition: str | None = None) -> None:
+    for name in names:
+        instance.report_runless_asset_event(dg.AssetMaterialization(name, partition=partition))
+
+
+def asked(found: dg.EvaluateAutomationConditionsResult, defs: dg.Definitions) -> set[str]:
+    keys = defs.resolve_asset_graph().get_all_asset_keys()
+    return {key.to_user_string() for key in keys if found.get_num_requested(key)}
+
+
+def test_the_automation_runs_from_the_start_over_all_that_has_a_condition(defs: dg.Definitions) -> None:
+    (sensor,) = defs.sensors or ()
+    assert isinstance(sensor, dg.AutomationConditionSensorDefinition)
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    graph = defs.resolve_asset_graph()
+    watched = sensor.asset_selection.resolve(graph)
+    automated = {node.key for node in graph.asset_nodes if node.automation_condition is not None}
+    assert {key.to_user_string() for key in automated} == {"prices", *BOARDS}
+    assert automated <= watched
+
+
+def test_prices_are_asked_for_while_they_are_missing(defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    first = dg.evaluate_automation_conditions(defs, instance)
+    assert "prices" in asked(first, defs)
+    materialise(instance, "prices")
+    assert "prices" not in asked(dg.evaluate_automation_conditions(defs, instance, cursor=first.cursor), defs)
+
+
+def test_the_tables_over_the_grid_are_asked_for_once_after_a_scored_model_day(
+    defs: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    job = defs.resolve_implicit_global_asset_job_def()
+
+    def materialise_together(names: set[str], cell: str | None = None) -> None:
+        assets = [dg.AssetKey(name) for name in sorted(names)]
+        assert job.execute_in_process(instance=instance, asset_selection=assets, partition_key=cell).success
+
+    materialise_together({"prices"})
+    materialise_together(BOARDS)
+    tick = dg.evaluate_automation_conditions(defs, instance)
+    tick = dg.evaluate_automation_conditions(defs, instance, cursor=tick.cursor)
+    assert asked(tick, defs) == set()
+    materialise_together({"agent_sessions", "positions", "holdings", "daily_pnl"}, CELL)
+    tick = dg.evaluate_automation_conditions(defs, instance, cursor=tick.cursor)
+    assert asked(tick, defs) == BOARDS
+    materialise_together(BOARDS)
+    for _ in range(2):
+        tick = dg.evaluate_automation_conditions(defs, instance, cursor=tick.cursor)
+        assert asked(tick, defs) == set()
+
+
+def test_sessions_cost_money_and_are_never_asked_for(defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    materialise(instance, "prices")
+    first = dg.evaluate_automation_conditions(defs, instance)
+    materialise(instance, "agent_sessions", partition=CELL)
+    second = dg.evaluate_automation_conditions(defs, instance, cursor=first.cursor)
+    assert not {"agent_sessions", "positions", "daily_pnl"} & (asked(first, defs) | asked(second, defs))
