@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import dagster as dg
 
@@ -21,13 +22,25 @@ EXCHANGE_TIME = "America/New_York"
 _DAYS_AHEAD = 366
 
 
+class Grid(dg.MultiPartitionsDefinition):
+    """Sessions by models. Remembers the keys of a range: Dagster asks for them with every cell's metadata."""
+
+    def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> Sequence[Any]:
+        """The keys of the rectangle between two cells."""
+        known: dict[tuple[str, str], Sequence[Any]] = self.__dict__.setdefault("_known_ranges", {})
+        ends = (str(partition_key_range.start), str(partition_key_range.end))
+        if ends not in known:
+            known[ends] = super().get_partition_keys_in_range(partition_key_range)
+        return known[ends]
+
+
 @dataclass(frozen=True)
 class Axes:
     """Sessions, models and their grid, as Dagster partitions."""
 
     sessions: dg.DailyPartitionsDefinition
     models: tuple[str, ...]
-    grid: dg.MultiPartitionsDefinition
+    grid: Grid
 
     def dates(self) -> list[dt.date]:
         """Sessions of the arena that can be selected today."""
@@ -66,7 +79,7 @@ def axes_of(settings: Settings) -> Axes:
         exclusions=["0 0 * * 6", "0 0 * * 0", *holidays],
     )
     models = (*enabled, *recorded)
-    grid = dg.MultiPartitionsDefinition({"date": sessions, "model": dg.StaticPartitionsDefinition(models)})
+    grid = Grid({"date": sessions, "model": dg.StaticPartitionsDefinition(models)})
     return Axes(sessions, models, grid)
 
 

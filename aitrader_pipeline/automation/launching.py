@@ -37,7 +37,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a slice still owes: model-days to trade, and such as stand but have to be scored (again)."""
+    """What a slice still owes: its model-days to trade, and such of any slice as stand and are to be scored (again)."""
 
     wanted: frozenset[Cell]
     to_trade: frozenset[Cell]
@@ -104,7 +104,10 @@ class Launcher:
         _refuse_switched_off(self._settings, cells - finished)
         with reading(self._settings.mart_path) as con:
             scored = scored_cells(con)
-        return Plan(cells, cells - finished, finished - scored)
+        # Whatever the slice: a close that was completed or restated moves the days after it as well.
+        standing = self._finished(Cell(date, model) for date in self._axes.dates() for model in self._axes.models)
+        to_trade = cells - finished
+        return Plan(cells, to_trade, standing - to_trade - scored)
 
     def run(self, plan: Plan, *, replace: bool = False) -> Report:
         """Run a plan, block by block: sessions with their books, then the boards over everything.

@@ -69,7 +69,17 @@ def write_books(con: duckdb.DuckDBPyConnection, records: Sequence[SessionRecord]
 
 
 def scored_cells(con: duckdb.DuckDBPyConnection) -> frozenset[Cell]:
-    """Model-days that need no scoring: their close is counted, or is not known yet."""
+    """Model-days that need no scoring: their figures are those that the stored prices give.
+
+    Args:
+        con: a connection to the mart; it may be read-only.
+    """
+    create_staging(con, "sessions", _SESSIONS)
+    create_staging(con, "session_holdings", _HOLDINGS)
+    con.execute(statement(_PACKAGE, "stage_stored_sessions"))
+    con.execute("INSERT INTO session_holdings BY NAME SELECT * FROM holdings")
+    con.execute(statement(_PACKAGE, "value_holdings"))
+    con.execute(statement(_PACKAGE, "score_sessions"))
     rows = con.execute(statement(_PACKAGE, "scored_cells")).fetchall()
     return frozenset(Cell(date, model) for date, model in rows)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,7 @@ from aitrader_pipeline.errors import StoreError
 if TYPE_CHECKING:
     from dagster_duckdb import DuckDBResource
 
-# Another process holds the file, or this one has it open the other way round.
-_LOCKED = (duckdb.IOException, duckdb.ConnectionException)
+_UNOPENED = (duckdb.IOException, duckdb.ConnectionException)
 # Each attempt of the resource retries by itself for some ten seconds.
 _WRITE_ATTEMPTS = 6
 _READ_ATTEMPTS = 40
@@ -33,11 +33,12 @@ class Migration:
     sql: str
 
 
-def migrations() -> list[Migration]:
+@cache
+def migrations() -> tuple[Migration, ...]:
     """All steps of the schema, in order."""
     folder = resources.files("aitrader_pipeline.store") / "migrations"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
-    return [Migration(int(f.name[:4]), f.name[5:-4], f.read_text(encoding="utf-8")) for f in files]
+    return tuple(Migration(int(f.name[:4]), f.name[5:-4], f.read_text(encoding="utf-8")) for f in files)
 
 
 def migrate(con: duckdb.DuckDBPyConnection) -> None:
@@ -46,20 +47,24 @@ def migrate(con: duckdb.DuckDBPyConnection) -> None:
     Raises:
         StoreError: the mart was written by a newer version of the program.
     """
-    steps = migrations()
     version = _version(con)
-    if version > steps[-1].version:
-        raise StoreError(
-            f"the mart has schema {version}, this program knows up to {steps[-1].version}: use a newer program, "
-            "or delete the mart's file and materialise the assets again"
-        )
-    for step in steps:
+    _refuse_newer(version)
+    for step in migrations():
         if step.version > version:
             con.execute("BEGIN")
             con.execute(step.sql)
             con.execute("CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER, name VARCHAR)")
             con.execute("INSERT INTO schema_migrations VALUES (?, ?)", [step.version, step.name])
             con.execute("COMMIT")
+
+
+def _refuse_newer(version: int) -> None:
+    newest = migrations()[-1].version
+    if version > newest:
+        raise StoreError(
+            f"the mart has schema {version}, this program knows up to {newest}: use a newer program, "
+            "or delete the mart's file and materialise the assets again"
+        )
 
 
 def _version(con: duckdb.DuckDBPyConnection) -> int:
@@ -91,11 +96,11 @@ def writing(mart: "DuckDBResource") -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _connect_for_writing(mart: "DuckDBResource") -> duckdb.DuckDBPyConnection:
     try:
-        for attempt in stamina.retry_context(on=_LOCKED, attempts=_WRITE_ATTEMPTS, timeout=None, wait_jitter=1.0):
+        for attempt in stamina.retry_context(on=_is_held, attempts=_WRITE_ATTEMPTS, timeout=None, wait_jitter=1.0):
             with attempt:
                 con: duckdb.DuckDBPyConnection = mart.get_connection().__enter__()
                 return con
-    except _LOCKED as error:
+    except _UNOPENED as error:
         raise StoreError(f"cannot open {mart.database} for writing: {_first_line(error)}") from error
     raise StoreError(f"cannot open {mart.database} for writing")
 
@@ -112,8 +117,10 @@ def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     con = _connect_read_only(path)
     try:
         con.execute("SET TimeZone = 'UTC'")
-        if _version(con) == 0:
+        version = _version(con)
+        if version == 0:
             raise StoreError(f"there are no results in {path.parent} yet: run `aitrader run` first")
+        _refuse_newer(version)
         yield con
     finally:
         con.close()
@@ -122,7 +129,7 @@ def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def _connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         for attempt in stamina.retry_context(
-            on=_LOCKED,
+            on=_is_held,
             attempts=_READ_ATTEMPTS,
             timeout=15.0,
             wait_initial=0.01,
@@ -131,9 +138,16 @@ def _connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
         ):
             with attempt:
                 return duckdb.connect(str(path), read_only=True)
-    except _LOCKED as error:
+    except _UNOPENED as error:
         raise StoreError(f"cannot open {path} for reading: {_first_line(error)}") from error
     raise StoreError(f"cannot open {path} for reading")
+
+
+def _is_held(error: Exception) -> bool:
+    """Whether another process holds the file, or this one has it open the other way round; both pass."""
+    return isinstance(error, duckdb.ConnectionException) or (
+        isinstance(error, duckdb.IOException) and "lock" in str(error)
+    )
 
 
 def _first_line(error: Exception) -> str:

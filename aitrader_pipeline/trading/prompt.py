@@ -5,10 +5,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined, TemplateError
+from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from aitrader_pipeline.errors import ConfigError
 from aitrader_pipeline.money import money_text
@@ -85,16 +86,20 @@ class PromptTemplate:
         """SHA-256 of the template's text, in hexadecimal."""
         return hashlib.sha256(self.source.encode()).hexdigest()
 
+    @cached_property
+    def _compiled(self) -> Template:
+        # The prompt is plain text for a model, not HTML: escaping would alter what it reads.
+        environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701 # nosec B701
+        return environment.from_string(self.source)
+
     def render(self, briefing: Briefing) -> str:
         """The system prompt of a session.
 
         Raises:
             ConfigError: the template is not valid or names a fact that does not exist.
         """
-        # The prompt is plain text for a model, not HTML: escaping would alter what it reads.
-        environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701 # nosec B701
         try:
-            return environment.from_string(self.source).render(_facts(briefing))
+            return self._compiled.render(_facts(briefing))
         except (TemplateError, *_FAULTS_OF_EXPRESSIONS) as error:
             raise ConfigError(f"prompt template {self.name}: {error}") from error
 

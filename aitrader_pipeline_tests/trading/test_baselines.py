@@ -144,8 +144,9 @@ def test_cash_orders_nothing() -> None:
 
 
 def test_buy_and_hold_spreads_the_cash_in_equal_parts() -> None:
-    # 10000 / 3 = 3333.33 each: 111 * 30 = 3330, 47 * 70 = 3290, 3 * 1000 = 3000.
-    assert orders_of("buy_and_hold", market(PLAIN_OPENS)) == [("buy", "A", 111), ("buy", "B", 47), ("buy", "C", 3)]
+    # 10000 / 3 = 3333.33 each: 111 * 30 = 3330, 47 * 70 = 3290, 3 * 1000 = 3000; of the 380 that are left no C can
+    # be bought, which is furthest from its part, but one B and then one A.
+    assert orders_of("buy_and_hold", market(PLAIN_OPENS)) == [("buy", "A", 112), ("buy", "B", 48), ("buy", "C", 3)]
 
 
 def test_buy_and_hold_never_trades_again() -> None:
@@ -153,9 +154,9 @@ def test_buy_and_hold_never_trades_again() -> None:
 
 
 def test_equal_weight_sells_the_surplus_first_and_buys_what_is_short() -> None:
-    # 100 + 100 * 30 + 10 * 70 + 2 * 1000 = 5800, 1933.33 each: 64 A, 27 B, 1 C.
+    # 100 + 100 * 30 + 10 * 70 + 2 * 1000 = 5800, 1933.33 each: 64 A, 27 B, 1 C; 990 are left for one more B and A.
     held = {"A": 100, "B": 10, "C": 2}
-    expected = [("sell", "A", 36), ("sell", "C", 1), ("buy", "B", 17)]
+    expected = [("sell", "A", 35), ("sell", "C", 1), ("buy", "B", 18)]
     assert orders_of("equal_weight", market(PLAIN_OPENS), "100", held) == expected
 
 
@@ -187,9 +188,9 @@ def test_costs_leave_less_for_the_last_symbol() -> None:
 
 
 def test_momentum_buys_what_rose_most_over_the_lookback() -> None:
-    # B rose by 20 %, A by 10 %: 500 each buy 4 A at 111 and 8 B at 61.
+    # B rose by 20 %, A by 10 %: 500 each buy 4 A at 111 and 8 B at 61; the 68 that are left buy one more B.
     orders = orders_of("momentum", market(OPENS, CLOSES), "1000", params={"lookback": 2, "top": 2})
-    assert orders == [("buy", "A", 4), ("buy", "B", 8)]
+    assert orders == [("buy", "A", 4), ("buy", "B", 9)]
 
 
 def test_mean_reversion_buys_what_fell_most() -> None:
@@ -251,7 +252,8 @@ def test_a_symbol_without_a_bar_back_then_is_not_ranked() -> None:
 
 def test_fewer_symbols_than_wanted_are_held_in_larger_parts() -> None:
     orders = orders_of("momentum", market(OPENS, CLOSES), "3000", params={"lookback": 2, "top": 9})
-    assert orders == [("buy", "A", 9), ("buy", "B", 16), ("buy", "C", 5)]
+    # 1000 each: 9 A at 111, 16 B at 61, 5 C at 191; the 70 that are left buy one more B.
+    assert orders == [("buy", "A", 9), ("buy", "B", 17), ("buy", "C", 5)]
 
 
 # ---- a held symbol that does not trade today
@@ -260,9 +262,9 @@ HALTED = {"A": (30,) * 4, "B": (70,) * 4, "D": (20,) * 4}
 
 
 def test_the_value_of_a_halted_holding_is_not_spent() -> None:
-    # D is carried at 10 * 20 = 200 of the 1200; the other 1000 are 500 for A and 500 for B.
+    # D is carried at 10 * 20 = 200 of the 1200; the other 1000 are 500 for A and 500 for B, and 30 left for one A.
     view = market({"A": 30, "B": 70}, HALTED)
-    assert orders_of("equal_weight", view, "1000", {"D": 10}) == [("buy", "A", 16), ("buy", "B", 7)]
+    assert orders_of("equal_weight", view, "1000", {"D": 10}) == [("buy", "A", 17), ("buy", "B", 7)]
 
 
 @pytest.mark.parametrize("name", ["momentum", "mean_reversion"])

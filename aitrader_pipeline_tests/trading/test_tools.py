@@ -155,7 +155,7 @@ def test_a_refusal_is_an_error_result_with_its_code_and_numbers() -> None:
     assert ledger.portfolio == Portfolio(Decimal("1000"), {"NVDA": 4})
 
 
-MISSING = object()
+MISSING = "nothing at all"
 
 
 @pytest.mark.parametrize("amount", ["3", 2.5, -5, 0, MISSING, True, None, [1], {"n": 1}, 1e300, 10**30], ids=str)

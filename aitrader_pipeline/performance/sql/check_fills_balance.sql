@@ -9,21 +9,33 @@ WITH cash_steps AS (
     FROM positions
     WINDOW day AS (PARTITION BY model, date ORDER BY action_id)
 ),
+fills AS (
+    SELECT model, date, action_id, symbol, CASE action_type WHEN 'buy' THEN amount ELSE -amount END AS traded
+    FROM positions
+    WHERE action_type IN ('buy', 'sell')
+),
+-- Every symbol that is held after a fill, was held before it, or is traded by it.
 share_steps AS (
-    SELECT p.model, p.date, p.action_id, p.symbol, p.action_type, p.amount,
-        coalesce(after.quantity, 0) - coalesce(before.quantity, 0) AS change
-    FROM positions AS p
-    LEFT JOIN holdings AS after USING (model, date, action_id, symbol)
-    LEFT JOIN holdings AS before
-        ON before.model = p.model AND before.date = p.date
-        AND before.symbol = p.symbol AND before.action_id = p.action_id - 1
-    WHERE p.action_type IN ('buy', 'sell')
+    SELECT model, date, action_id, symbol, sum(change) AS change, sum(traded) AS expected
+    FROM (
+        SELECT model, date, action_id, symbol, quantity AS change, 0 AS traded FROM holdings
+        UNION ALL
+        SELECT model, date, action_id + 1, symbol, -quantity, 0 FROM holdings
+        UNION ALL
+        SELECT model, date, action_id, symbol, 0, traded FROM fills
+    )
+    SEMI JOIN fills USING (model, date, action_id)
+    GROUP BY ALL
 )
 SELECT model, date, 'action ' || action_id || ': cash changed by ' || change || ', not ' || expected AS problem
 FROM cash_steps
 WHERE action_id > 0 AND change <> expected
 UNION ALL
-SELECT model, date, 'action ' || action_id || ': ' || symbol || ' changed by ' || change
+SELECT model, date, 'action ' || action_id || ': ' || symbol || ' changed by ' || change || ', not ' || expected
 FROM share_steps
-WHERE change <> CASE action_type WHEN 'buy' THEN amount ELSE -amount END
+WHERE change <> expected
+UNION ALL
+SELECT model, date, symbol || ' is held after action ' || action_id || ', which there is not'
+FROM holdings
+ANTI JOIN positions USING (model, date, action_id)
 ORDER BY model, date

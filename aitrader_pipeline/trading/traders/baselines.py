@@ -156,8 +156,7 @@ def _rebalancing(briefing: Briefing, symbols: Sequence[str]) -> list[Request]:
         (briefing.closes.get(s, Decimal(0)) * q for s, q in shares.items() if s not in briefing.opens),
         Decimal(0),
     )
-    part = (briefing.value_at_open - stuck) / max(len(symbols), 1)
-    target = {s: int(part // briefing.opens[s]) for s in symbols if s in briefing.opens}
+    target = _equal_parts(briefing.value_at_open - stuck, {s: briefing.opens[s] for s in symbols})
     sells: list[Request] = []
     budget = briefing.portfolio.cash
     for symbol, held in shares.items():
@@ -177,6 +176,21 @@ def _rebalancing(briefing: Briefing, symbols: Sequence[str]) -> list[Request]:
     return sells + buys
 
 
+def _equal_parts(value: Decimal, prices: Mapping[str, Decimal]) -> dict[str, int]:
+    """Whole shares in about equal parts: each rounded down, then one more where most is short and cash lasts."""
+    if not prices:
+        return {}
+    part = value / len(prices)
+    shares = {symbol: int(part // price) for symbol, price in prices.items()}
+    missing = {symbol: part - shares[symbol] * price for symbol, price in prices.items()}
+    left = sum(missing.values(), Decimal(0))
+    for symbol in sorted(prices, key=lambda symbol: (-missing[symbol], symbol)):
+        if missing[symbol] > 0 and prices[symbol] <= left:
+            shares[symbol] += 1
+            left -= prices[symbol]
+    return shares
+
+
 def _proceeds(shares: int, price: Decimal, costs: CostModel) -> Decimal:
     """What a sale brings; below zero where it costs more, so that it may not be affordable."""
     return price * shares - costs.of(shares, price)
@@ -189,9 +203,7 @@ def _price_with_costs(shares: int, price: Decimal, costs: CostModel) -> Decimal:
 def _affordable(budget: Decimal, price: Decimal, costs: CostModel) -> int:
     """The most shares that the budget pays for, costs included."""
     per_share = price * (1 + costs.bps / 10_000) + costs.per_share
-    shares = max(int((budget - costs.per_order) // per_share), 0)
-    # Costs are rounded to the unit of account, which can tip the last share over the budget.
-    return shares - 1 if shares and _price_with_costs(shares, price, costs) > budget else shares
+    return max(int((budget - costs.per_order) // per_share), 0)
 
 
 def _place(orders: list[Request]) -> Generator[list[Request], Answers, None]:
