@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,6 +14,9 @@ from aitrader_pipeline.errors import ConfigError
 from aitrader_pipeline.market.calendar import TradingCalendar
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.chains import Cell
+
+if TYPE_CHECKING:
+    from dagster._core.instance import DynamicPartitionsStore
 
 # Multi-dimensional mappings and backfill policies are in beta upstream, and what this project is built on.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -25,12 +28,16 @@ _DAYS_AHEAD = 366
 class Grid(dg.MultiPartitionsDefinition):
     """Sessions by models. Remembers the keys of a range: Dagster asks for them with every cell's metadata."""
 
-    def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> Sequence[Any]:
+    def get_partition_keys_in_range(
+        self,
+        partition_key_range: dg.PartitionKeyRange,
+        dynamic_partitions_store: "DynamicPartitionsStore | None" = None,
+    ) -> Sequence[Any]:
         """The keys of the rectangle between two cells."""
         known: dict[tuple[str, str], Sequence[Any]] = self.__dict__.setdefault("_known_ranges", {})
         ends = (str(partition_key_range.start), str(partition_key_range.end))
         if ends not in known:
-            known[ends] = super().get_partition_keys_in_range(partition_key_range)
+            known[ends] = super().get_partition_keys_in_range(partition_key_range, dynamic_partitions_store)
         return known[ends]
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from aitrader_pipeline.cli import main
 from aitrader_pipeline.config import PROJECT_ROOT, Settings, load_settings
+from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.instance import prepare_dagster_home
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.chains import Cell
@@ -114,7 +115,7 @@ class ArenaHome:
     def aitrader(self, *words: str) -> Answer:
         """Run the command line in this process."""
         out, err = io.StringIO(), io.StringIO()
-        status = 0
+        status: str | int | None = 0
         with self.entered(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["aitrader", *words])
             with redirect_stdout(out), redirect_stderr(err):
@@ -152,6 +153,17 @@ class ArenaHome:
             prepare_dagster_home(self.settings)
             with dg.DagsterInstance.get() as instance:
                 yield instance
+
+    def materialise(self, *assets: str, **launch: Any) -> dg.ExecuteInProcessResult:
+        """Run a selection as the UI launches it: one run, its partitions in its tags or its partition key."""
+        with self.instance() as instance:
+            job = build_definitions(self.settings).resolve_implicit_global_asset_job_def()
+            return job.execute_in_process(
+                instance=instance,
+                asset_selection=[dg.AssetKey(asset) for asset in assets],
+                raise_on_error=False,
+                **launch,
+            )
 
     def all_records(self) -> dict[Cell, SessionRecord]:
         return {
@@ -210,6 +222,15 @@ def reconfigure(arena: ArenaHome, **sections: Any) -> None:
     for name, value in sections.items():
         config[name] = {**config.get(name, {}), **value} if isinstance(value, dict) else value
     path.write_text(json.dumps(config), encoding="utf-8")
+
+
+def failures_of(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """The steps of a run that failed, and what each had to say."""
+    return {
+        str(event.step_key): data.user_failure_data.description or ""
+        for event in result.all_events
+        if event.is_step_failure and (data := event.step_failure_data).user_failure_data
+    }
 
 
 def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from scripts.write_cli_docs import TARGET, command_line_page
 
 from aitrader_pipeline.cli import app
 from aitrader_pipeline.config import PROJECT_ROOT
 from aitrader_pipeline.performance.identities import IDENTITIES
 from aitrader_pipeline.store.mart import schema
 from aitrader_pipeline.trading.ledger import RefusalCode
+from scripts.write_cli_docs import TARGET, command_line_page
 
 PAGES = [PROJECT_ROOT / "README.md", *sorted((PROJECT_ROOT / "docs").glob("*.md"))]
 

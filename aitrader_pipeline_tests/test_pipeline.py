@@ -1,18 +1,13 @@
 """The pipeline on a real Dagster instance: slices, failures, replacements, and the mart that can be rebuilt."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
-import duckdb
 import pytest
 
-from aitrader_pipeline.automation.launching import BOARDS, BOOKS, Launcher
-from aitrader_pipeline.definitions import build_definitions
-from aitrader_pipeline.partitions import Block
+from aitrader_pipeline.automation.launching import BOARDS, BOOKS
 from aitrader_pipeline.trading.chains import Cell
-from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena, reconfigure, sample_arena
+from aitrader_pipeline_tests.arena_homes import ArenaHome, failures_of, priced_arena, reconfigure, sample_arena
 from aitrader_pipeline_tests.markets import (
     FLAT,
     KEY,
@@ -46,27 +41,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
     return arena
 
 
-def materialise(arena: ArenaHome, assets: tuple[str, ...], **launch: Any) -> dg.ExecuteInProcessResult:
-    """Run a selection as the UI launches it: one run, its partitions in its tags."""
-    with arena.instance() as instance:
-        job = build_definitions(arena.settings).resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(
-            instance=instance,
-            asset_selection=[dg.AssetKey(asset) for asset in assets],
-            raise_on_error=False,
-            **launch,
-        )
-
-
-def failures_of(result: dg.ExecuteInProcessResult) -> dict[str, str]:
-    """Failed steps and their message."""
-    return {
-        event.step_key or "": (event.step_failure_data.user_failure_data.description or "")
-        for event in result.all_events
-        if event.is_step_failure and event.step_failure_data.user_failure_data
-    }
-
-
 def events_of(arena: ArenaHome, asset: str) -> list[dg.AssetMaterialization]:
     with arena.instance() as instance:
         records = instance.fetch_materializations(dg.AssetKey(asset), limit=1000).records
@@ -78,12 +52,13 @@ def events_of(arena: ArenaHome, asset: str) -> list[dg.AssetMaterialization]:
 
 def test_one_cell_and_everything_downstream_is_one_run(tmp_path: Path) -> None:
     arena = sample_arena(tmp_path, "2012-10-01", "2012-10-05", SAMPLE_MODELS)
-    assert materialise(arena, ("prices",)).success
-    assert materialise(arena, (SESSIONS, *BOOKS, *BOARDS), partition_key=f"2012-10-01|{HOLD}").success
+    assert arena.materialise("prices").success
+    assert arena.materialise(SESSIONS, *BOOKS, *BOARDS, partition_key=f"2012-10-01|{HOLD}").success
     assert set(arena.all_records()) == cells_of(HOLD, "2012-10-01")
     assert arena.rows("SELECT model, sessions FROM leaderboard") == [(HOLD, 1)]
-    for table in ("daily_pnl", "positions", "holdings", "reasoning_logs", "portfolio_timeseries"):
-        assert arena.rows(f"SELECT DISTINCT date, model FROM {table}") == [(day("2012-10-01"), HOLD)], table
+    tables = arena.tables()
+    for table in ("daily_pnl", "positions", "holdings", "reasoning_logs"):
+        assert {row[:2] for row in tables[table]} == {(day("2012-10-01"), HOLD)}, table
 
 
 def test_a_block_of_days_and_models_equals_day_by_day(sample: ArenaHome, tmp_path: Path) -> None:
@@ -123,8 +98,8 @@ def test_the_mart_is_a_copy_that_can_be_thrown_away(sample: ArenaHome) -> None:
 
 def test_books_are_refused_for_a_model_day_that_has_no_session(tmp_path: Path) -> None:
     arena = sample_arena(tmp_path, "2012-10-01", "2012-10-05", SAMPLE_MODELS)
-    assert materialise(arena, ("prices",)).success
-    result = materialise(arena, BOOKS, partition_key=f"2012-10-02|{CASH}")
+    assert arena.materialise("prices").success
+    result = arena.materialise(*BOOKS, partition_key=f"2012-10-02|{CASH}")
     assert not result.success
     expected = f"{CASH} has no session on 2012-10-02: materialise {SESSIONS} for it first"
     assert set(failures_of(result).values()) == {expected}
@@ -132,7 +107,7 @@ def test_books_are_refused_for_a_model_day_that_has_no_session(tmp_path: Path) -
 
 def test_a_session_before_any_prices_says_what_is_missing(tmp_path: Path) -> None:
     arena = sample_arena(tmp_path, "2012-10-01", "2012-10-05", SAMPLE_MODELS)
-    result = materialise(arena, (SESSIONS,), partition_key=f"2012-10-01|{CASH}")
+    result = arena.materialise(SESSIONS, partition_key=f"2012-10-01|{CASH}")
     assert "no prices" in failures_of(result)[SESSIONS]
     assert arena.all_records() == {}
 
@@ -173,7 +148,7 @@ def test_a_failing_model_keeps_what_the_others_did_and_the_same_command_finishes
 
 
 def test_a_failure_in_the_middle_keeps_the_days_before_it(tmp_path: Path) -> None:
-    quotes = {"AAPL": {date: ("100", "101") for date in (OCT_02, OCT_03, OCT_07)}}
+    quotes = {"AAPL": dict.fromkeys((OCT_02, OCT_03, OCT_07), ("100", "101"))}
     arena = priced_arena(tmp_path, [baseline("cash")], quotes)
     answer = arena.aitrader("run", "--end", OCT_07)
     assert answer.status == 1
@@ -194,8 +169,12 @@ def test_a_session_without_its_close_is_not_ranked_and_is_scored_when_the_close_
     roster = [baseline("cash"), baseline("buy_and_hold")]
     arena = priced_arena(tmp_path, roster, with_close(None))
     assert "6 of 6 model-days run" in arena.ok("run").said
-    figures = "closing_equity, daily_profit, daily_return_pct, cumulative_profit, cumulative_return_pct"
-    assert arena.rows(f"SELECT DISTINCT {figures} FROM daily_pnl WHERE date = ?", [OCT_06]) == [(None,) * 5]
+    figures = arena.rows(
+        "SELECT closing_equity, daily_profit, daily_return_pct, cumulative_profit, cumulative_return_pct "
+        "FROM daily_pnl WHERE date = ?",
+        [OCT_06],
+    )
+    assert figures == [(None,) * 5] * 2
     ranked = arena.rows("SELECT model, date, sessions, portfolio_value FROM leaderboard ORDER BY rank")
     assert ranked == [("buy_and_hold", day(OCT_03), 2, 10100), ("cash", day(OCT_03), 2, 10000)]
     records = {cell: record.to_json() for cell, record in arena.all_records().items()}
@@ -204,10 +183,13 @@ def test_a_session_without_its_close_is_not_ranked_and_is_scored_when_the_close_
     priced_arena(tmp_path, roster, with_close("104"))
     assert "Up to date: 6 model-days stand" in arena.ok("run").said
     assert {cell: record.to_json() for cell, record in arena.all_records().items()} == records
-    assert arena.rows("SELECT closing_equity, daily_profit FROM daily_pnl WHERE date = ? AND model = ?", [
-        OCT_06,
-        "buy_and_hold",
-    ]) == [(10400, 300)]
+    assert arena.rows(
+        "SELECT closing_equity, daily_profit FROM daily_pnl WHERE date = ? AND model = ?",
+        [
+            OCT_06,
+            "buy_and_hold",
+        ],
+    ) == [(10400, 300)]
     ranked = arena.rows("SELECT model, date, sessions, portfolio_value FROM leaderboard ORDER BY rank")
     assert ranked == [("buy_and_hold", day(OCT_06), 3, 10400), ("cash", day(OCT_06), 3, 10000)]
 
@@ -217,6 +199,48 @@ def test_a_model_whose_only_session_has_no_close_is_not_ranked(tmp_path: Path) -
     arena.ok("run")
     assert arena.rows("SELECT closing_equity FROM daily_pnl") == [(None,)]
     assert arena.rows("FROM leaderboard") == []
+
+
+def test_a_restated_close_is_counted_anew_on_its_day_and_the_next_without_running_them(
+    tmp_path: Path,
+) -> None:
+    roster = [baseline("cash"), baseline("buy_and_hold")]
+    arena = priced_arena(tmp_path, roster, with_close("104"))
+    arena.ok("run")
+    launches = arena.launches()
+    restated = {"AAPL": {**with_close("104")["AAPL"], OCT_03: ("100", "99")}}
+    priced_arena(tmp_path, roster, restated)
+    # Whatever slice is asked for: a day that is left as it was would not add up with the restated one.
+    arena.ok("run", "--end", OCT_03)
+    profits = "SELECT daily_profit FROM daily_pnl WHERE model = ? ORDER BY date"
+    assert arena.rows(profits, ["buy_and_hold"]) == [(0,), (-100,), (500,)]
+    assert arena.launches() == launches
+    scored = arena.tables()
+    arena.mart.unlink()
+    arena.ok("run")
+    assert arena.tables() == scored
+
+
+def test_a_restated_open_is_counted_anew_and_what_was_traded_at_the_old_one_stands(tmp_path: Path) -> None:
+    roster = [baseline("buy_and_hold")]
+    arena = priced_arena(tmp_path, roster, with_close("104"))
+    arena.ok("run")
+    priced_arena(tmp_path, roster, {"AAPL": {**with_close("104")["AAPL"], OCT_02: ("99", "100")}})
+    arena.ok("run")
+    positions = "SELECT price, cash, portfolio_value FROM positions WHERE date = ? AND action_id = 1"
+    assert arena.rows(positions, [OCT_02]) == [(100, 0, 9900)]
+
+
+def test_the_late_close_of_a_model_that_is_switched_off_is_counted_too(tmp_path: Path) -> None:
+    hold, off = baseline("buy_and_hold"), {**baseline("buy_and_hold"), "enabled": False}
+    arena = priced_arena(tmp_path, [baseline("cash"), hold], with_close(None))
+    arena.ok("run")
+    priced_arena(tmp_path, [baseline("cash"), off], with_close("104"))
+    arena.ok("run")
+    assert arena.rows("SELECT model, sessions FROM leaderboard ORDER BY rank") == [
+        ("buy_and_hold", 3),
+        ("cash", 3),
+    ]
 
 
 # --- replacing ---
@@ -241,7 +265,7 @@ def test_a_finished_day_is_materialised_again_only_where_that_is_asked_for(tmp_p
     arena = priced_arena(tmp_path, [baseline("cash")], FLAT)
     arena.ok("run", "--end", OCT_03)
     (before,) = {arena.launches()[cell] for cell in cells_of("cash", OCT_03)}
-    assert materialise(arena, (SESSIONS,), partition_key=f"{OCT_03}|cash").success
+    assert arena.materialise(SESSIONS, partition_key=f"{OCT_03}|cash").success
     (after,) = {arena.launches()[cell] for cell in cells_of("cash", OCT_03)}
     assert before != after
 

@@ -37,6 +37,8 @@ class Briefing:
         portfolio: the ledger's portfolio at the start.
         opens: today's opens; a symbol without one is missing.
         closes: newest closes up to the previous exchange session.
+        stale_closes: the dates of closes that are older than that session.
+        previous_market_session: the exchange session before today.
         past_sessions: exchange sessions before today for which there are prices, oldest first.
         previous_session: the model's own previous session, None on its first.
         previous_profit: close-marked profit of the model's previous session.
@@ -50,6 +52,8 @@ class Briefing:
     portfolio: Portfolio
     opens: Mapping[str, Decimal]
     closes: Mapping[str, Decimal]
+    stale_closes: Mapping[str, dt.date]
+    previous_market_session: dt.date
     past_sessions: tuple[dt.date, ...]
     previous_session: dt.date | None
     previous_profit: Decimal
@@ -112,11 +116,11 @@ def _facts(briefing: Briefing) -> dict[str, object]:
         "value_at_open": money_text(briefing.value_at_open),
         "previous_session": briefing.previous_session and briefing.previous_session.isoformat(),
         "previous_profit": money_text(briefing.previous_profit),
-        "previous_market_session": briefing.past_sessions[-1].isoformat() if briefing.past_sessions else "none",
+        "previous_market_session": briefing.previous_market_session.isoformat(),
         "quotes": [
             {
                 "symbol": symbol,
-                "close": _quoted(briefing.closes.get(symbol)),
+                "close": _quoted(briefing.closes.get(symbol), briefing.stale_closes.get(symbol)),
                 "open": _quoted(briefing.opens.get(symbol)),
             }
             for symbol in briefing.universe
@@ -126,8 +130,10 @@ def _facts(briefing: Briefing) -> dict[str, object]:
     }
 
 
-def _quoted(price: Decimal | None) -> str:
-    return "none" if price is None else money_text(price)
+def _quoted(price: Decimal | None, stale_since: dt.date | None = None) -> str:
+    if price is None:
+        return "none"
+    return f"{money_text(price)} (of {stale_since})" if stale_since else money_text(price)
 
 
 def _costs_text(costs: CostModel) -> str:

@@ -152,14 +152,16 @@ def brief(
     """The facts of the session, from the ledger's own book and the market view."""
     portfolio = previous.end.portfolio() if previous else Portfolio(money(contestant.initial_cash))
     opens = {s: price for s in view.universe if (price := view.open(s)) is not None}
-    closes = {s: close[1] for s in view.universe if (close := view.last_close(s)) is not None}
+    closes = {s: close for s in view.universe if (close := view.last_close(s)) is not None}
     return Briefing(
         date=view.date,
         session_number=previous.session_number + 1 if previous else 1,
         universe=view.universe,
         portfolio=portfolio,
         opens=opens,
-        closes=closes,
+        closes={symbol: price for symbol, (_, price) in closes.items()},
+        stale_closes={symbol: date for symbol, (date, _) in closes.items() if date < view.previous_session},
+        previous_market_session=view.previous_session,
         past_sessions=past_sessions,
         previous_session=previous.date if previous else None,
         previous_profit=_close_marked_profit(previous, view) if previous else Decimal(0),

@@ -7,8 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from aitrader_pipeline.automation.launching import BOARDS, BOOKS
 from aitrader_pipeline.performance.identities import IDENTITIES, violations
-from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena
+from aitrader_pipeline_tests.arena_homes import ArenaHome, failures_of, priced_arena
 from aitrader_pipeline_tests.markets import GOLDEN, GOLDEN_DAYS, OCT_02, OCT_03, OCT_06, OCT_07, baseline
 from aitrader_pipeline_tests.recorded_books import M, golden_book, write_book
 
@@ -48,50 +49,53 @@ def test_every_identity_holds_on_sound_books(mart: duckdb.DuckDBPyConnection) ->
 CORRUPTIONS = {
     "cash below zero": (
         "cash_and_shares_valid",
-        [UNCHECKED.format("positions"), f"UPDATE positions SET cash = -1 WHERE model = '{M}' AND date = '{OCT_03}'"],
+        [
+            UNCHECKED.format("positions"),
+            "UPDATE positions SET cash = -1 WHERE (model, date) = ('model-a', '2025-10-03')",
+        ],
         [f"{M} on {OCT_03}: cash -1.000000"],
     ),
     "shares below zero": (
         "cash_and_shares_valid",
         [
             UNCHECKED.format("holdings"),
-            f"UPDATE holdings SET quantity = -5 WHERE model = '{M}' AND date = '{OCT_07}' AND symbol = 'AAPL'",
+            "UPDATE holdings SET quantity = -5 WHERE (model, date, symbol) = ('model-a', '2025-10-07', 'AAPL')",
         ],
         [f"{M} on {OCT_07}: AAPL -5 shares"] * 2,
     ),
     "an action that is missing": (
         "cash_and_shares_valid",
-        [f"DELETE FROM positions WHERE model = '{M}' AND date = '{OCT_06}' AND action_id = 2"],
+        ["DELETE FROM positions WHERE (model, date, action_id) = ('model-a', '2025-10-06', 2)"],
         [f"{M} on {OCT_06}: action ids are not 0 to 2"],
     ),
     "an action that is there twice": (
         "cash_and_shares_valid",
         [
             UNCHECKED.format("positions"),
-            f"INSERT INTO positions FROM positions WHERE model = '{M}' AND date = '{OCT_06}' AND action_id = 3",
+            "INSERT INTO positions FROM positions WHERE (model, date, action_id) = ('model-a', '2025-10-06', 3)",
         ],
         [f"{M} on {OCT_06}: action ids are not 0 to 4"],
     ),
     "cash that no fill explains": (
         "fills_balance",
         [
-            f"UPDATE positions SET cash = cash + 0.01 WHERE model = '{M}' AND date = '{OCT_06}' AND action_id = 3",
+            "UPDATE positions SET cash = 5005.01 WHERE (model, date, action_id) = ('model-a', '2025-10-06', 3)",
         ],
         [f"{M} on {OCT_06}: action 3: cash changed by 4825.010000, not 4825.000000"],
     ),
     "costs that were not paid": (
         "fills_balance",
-        [f"UPDATE positions SET costs = 1 WHERE model = '{M}' AND date = '{OCT_07}' AND action_id = 1"],
+        ["UPDATE positions SET costs = 1 WHERE (model, date, action_id) = ('model-a', '2025-10-07', 1)"],
         [f"{M} on {OCT_07}: action 1: cash changed by -600.000000, not -601.000000"],
     ),
     "a fill without its shares": (
         "fills_balance",
-        [f"DELETE FROM holdings WHERE model = '{M}' AND date = '{OCT_07}' AND action_id = 1 AND symbol = 'NVDA'"],
+        ["DELETE FROM holdings WHERE (model, date, action_id, symbol) = ('model-a', '2025-10-07', 1, 'NVDA')"],
         [f"{M} on {OCT_07}: action 1: NVDA changed by 0, not 10"],
     ),
     "shares that vanish while something else is traded": (
         "fills_balance",
-        [f"DELETE FROM holdings WHERE model = '{M}' AND date = '{OCT_02}' AND action_id = 2 AND symbol = 'AAPL'"],
+        ["DELETE FROM holdings WHERE (model, date, action_id, symbol) = ('model-a', '2025-10-02', 2, 'AAPL')"],
         [
             f"{M} on {OCT_02}: action 2: AAPL changed by -20, not 0",
             f"{M} on {OCT_02}: action 3: AAPL changed by 20, not 0",
@@ -99,17 +103,17 @@ CORRUPTIONS = {
     ),
     "shares that come from nowhere while something else is traded": (
         "fills_balance",
-        [f"INSERT INTO holdings VALUES ('{OCT_07}', '{M}', 1, 'FREE', 7)"],
+        ["INSERT INTO holdings VALUES ('2025-10-07', 'model-a', 1, 'FREE', 7)"],
         [f"{M} on {OCT_07}: action 1: FREE changed by 7, not 0"],
     ),
     "holdings after an action that never was": (
         "fills_balance",
-        [f"INSERT INTO holdings VALUES ('{OCT_03}', '{M}', 9, 'AAPL', 20)"],
+        ["INSERT INTO holdings VALUES ('2025-10-03', 'model-a', 9, 'AAPL', 20)"],
         [f"{M} on {OCT_03}: AAPL is held after action 9, which there is not"],
     ),
     "a day that opens with other cash": (
         "sessions_link",
-        [f"UPDATE positions SET cash = cash + 1 WHERE model = '{M}' AND date = '{OCT_03}'"],
+        ["UPDATE positions SET cash = cash + 1 WHERE (model, date) = ('model-a', '2025-10-03')"],
         [
             f"{M} on {OCT_03}: does not open with what {OCT_02} closed with: run it again",
             f"{M} on {OCT_06}: does not open with what {OCT_03} closed with: run it again",
@@ -117,7 +121,7 @@ CORRUPTIONS = {
     ),
     "a day that opens with other shares": (
         "sessions_link",
-        [f"UPDATE holdings SET quantity = 21 WHERE model = '{M}' AND date = '{OCT_03}' AND symbol = 'AAPL'"],
+        ["UPDATE holdings SET quantity = 21 WHERE (model, date, symbol) = ('model-a', '2025-10-03', 'AAPL')"],
         [
             f"{M} on {OCT_03}: does not open with what {OCT_02} closed with: run it again",
             f"{M} on {OCT_06}: does not open with what {OCT_03} closed with: run it again",
@@ -125,13 +129,13 @@ CORRUPTIONS = {
     ),
     "a profit that is a cent off": (
         "profits_add_up",
-        [f"UPDATE daily_pnl SET daily_profit = daily_profit + 0.01 WHERE model = '{M}' AND date = '{OCT_03}'"],
+        ["UPDATE daily_pnl SET daily_profit = 210.01 WHERE (model, date) = ('model-a', '2025-10-03')"],
         [f"{M} on {OCT_07}: daily profits add up to 403.010000, equity grew by 403.000000"],
     ),
     "a day that is missing": (
         "profits_add_up",
-        [f"DELETE FROM daily_pnl WHERE model = '{M}' AND date = '{OCT_06}'"],
-        [f"{M} on {OCT_07}: daily profits add up to 1076.000000, equity grew by 403.000000"],
+        ["DELETE FROM daily_pnl WHERE (model, date) = ('model-a', '2025-10-06')"],
+        [f"{M} on {OCT_07}: daily profits add up to 910.000000, equity grew by 403.000000"],
     ),
 }
 
@@ -147,13 +151,39 @@ def test_a_corrupted_mart_breaks_the_identity_and_is_told_with_its_numbers(
     assert {line.partition(" on ")[0] for lines in found.values() for line in lines} == {M}
 
 
-def test_nobody_is_ranked_on_books_that_do_not_balance(sound: ArenaHome, tmp_path: Path) -> None:
-    arena = sound.beside("corrupted")
+@pytest.fixture
+def corrupted(sound: ArenaHome, tmp_path: Path) -> ArenaHome:
+    arena = ArenaHome(sound.folder, {**sound.environ, "AITRADER_HOME": str(tmp_path / "home")})
     shutil.copytree(sound.home, arena.home)
-    board = arena.rows("FROM leaderboard ORDER BY ALL")
-    arena.corrupt(f"DELETE FROM holdings WHERE model = '{M}' AND date = '{OCT_02}' AND action_id = 2")
-    answer = arena.aitrader("run")
-    assert answer.status == 1
-    assert "nobody is ranked while the books do not balance" in answer.said
-    assert f"{M} on {OCT_02}: action 2: AAPL changed by -20, not 0" in answer.said
-    assert arena.rows("FROM leaderboard ORDER BY ALL") == board
+    arena.corrupt("DELETE FROM holdings WHERE (model, date, action_id) = ('model-a', '2025-10-02', 2)")
+    return arena
+
+
+PROBLEM = f"{M} on {OCT_02}: action 2: AAPL changed by -20, not 0"
+
+
+def test_the_leaderboard_is_not_built_on_books_that_do_not_balance(corrupted: ArenaHome) -> None:
+    board = corrupted.rows("FROM leaderboard ORDER BY ALL")
+    told = failures_of(corrupted.materialise("leaderboard"))["leaderboard"]
+    assert told.startswith("nobody is ranked while the books do not balance")
+    assert PROBLEM in told
+    assert corrupted.rows("FROM leaderboard ORDER BY ALL") == board
+
+
+def test_a_red_check_says_why_and_stops_what_lies_downstream_of_it(corrupted: ArenaHome) -> None:
+    result = corrupted.materialise(*BOOKS, *BOARDS, partition_key=f"{OCT_07}|cash")
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert {name: check.passed for name, check in checks.items()} == {
+        "cash_and_shares_valid": True,
+        "fills_balance": False,
+        "sessions_link": True,
+        "profits_add_up": True,
+    }
+    assert PROBLEM in (checks["fills_balance"].description or "")
+    assert not result.success
+    assert not any(result.asset_materializations_for_node(board) for board in BOARDS)
+
+
+def test_running_the_arena_again_mends_the_mart_from_the_records(corrupted: ArenaHome, sound: ArenaHome) -> None:
+    corrupted.ok("run")
+    assert corrupted.tables() == sound.tables()

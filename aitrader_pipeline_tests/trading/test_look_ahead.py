@@ -1,5 +1,6 @@
 """A poisoned future changes no byte of any session; a poisoned past does."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
@@ -136,7 +137,7 @@ def test_a_poisoned_future_changes_no_byte_of_a_model_s_record(tmp_path: Path, e
     store = RecordStore(tmp_path / "poisoned")
     bars = bars_of(clean_arena.config)
     for session in dates:
-        arena = replace(clean_arena, history=poisoned(bars, session), records=store, _views={})
+        arena = replace(clean_arena, history=poisoned(bars, session), records=store, _views=OrderedDict())
         for cell, essence in essences(arena, [session]).items():
             assert essence == clean[cell], str(cell)
     assert all(len(record.actions) >= 2 for d in dates if (record := store.read(M, d)))

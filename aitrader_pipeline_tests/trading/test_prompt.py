@@ -37,6 +37,8 @@ def briefing(**changes: Any) -> Briefing:
             portfolio=portfolio,
             opens=OPENS,
             closes=CLOSES,
+            stale_closes={},
+            previous_market_session=FRI,
             past_sessions=(FIRST, FRI),
             previous_session=FRI,
             previous_profit=Decimal("-475.500000"),
@@ -83,6 +85,10 @@ def test_every_symbol_is_quoted_with_its_last_close_and_todays_open() -> None:
     assert lines[at + 1 : at + 4] == ["AAPL, 104.000001, 110.25", "MSFT, 197.5, 190", "NVDA, 54, none"]
 
 
+def test_a_close_that_is_older_than_the_session_before_says_of_when_it_is() -> None:
+    assert "MSFT, 197.5 (of 2025-10-02), 190" in rendered(stale_closes={"MSFT": FIRST})
+
+
 def test_the_date_is_todays_and_no_later_one_is_named() -> None:
     text = "\n".join(rendered())
     assert "Today is 2025-10-06, an exchange session" in text
@@ -104,7 +110,7 @@ def test_a_first_session_has_cash_alone_and_no_profit_to_tell_of() -> None:
         "Portfolio value at today's open: 20000",
         "This is your first session; you start with cash alone.",
     ]
-    assert "symbol, close of none, open of 2025-10-06" in lines
+    assert "symbol, close of 2025-10-03, open of 2025-10-06" in lines
     assert "AAPL, none, 110.25" in lines
     assert not any("previous session" in line for line in lines)
 

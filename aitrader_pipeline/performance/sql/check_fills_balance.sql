@@ -38,4 +38,4 @@ UNION ALL
 SELECT model, date, symbol || ' is held after action ' || action_id || ', which there is not'
 FROM holdings
 ANTI JOIN positions USING (model, date, action_id)
-ORDER BY model, date
+ORDER BY model, date, problem
