@@ -37,7 +37,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a slice still owes: its model-days to trade, and such of any slice as stand and are to be scored (again)."""
+    """What a slice still owes: its model-days to trade, and such of any slice as stand and are to be scored."""
 
     wanted: frozenset[Cell]
     to_trade: frozenset[Cell]

@@ -25,7 +25,7 @@ def rebuild_timeseries(con: duckdb.DuckDBPyConnection, *, benchmark: str | None,
     """
     con.execute("DELETE FROM portfolio_timeseries")
     con.execute(
-        f"INSERT INTO portfolio_timeseries BY NAME {statement(_PACKAGE, 'portfolio_timeseries')}",  # nosec B608
+        f"INSERT INTO portfolio_timeseries BY NAME {statement(_PACKAGE, 'portfolio_timeseries')}",
         {"benchmark": benchmark, "initial_cash": money_text(initial_cash)},
     )
     return _count(con, "portfolio_timeseries")
@@ -43,7 +43,7 @@ def rebuild_metrics(con: duckdb.DuckDBPyConnection, *, risk_free_rate: float) ->
     """
     con.execute("DELETE FROM performance_metrics")
     con.execute(
-        f"INSERT INTO performance_metrics BY NAME {metrics_query()}",  # nosec B608
+        f"INSERT INTO performance_metrics BY NAME {metrics_query()}",
         metrics_window(None, None, risk_free_rate),
     )
     return _count(con, "performance_metrics")

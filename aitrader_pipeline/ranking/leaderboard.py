@@ -28,7 +28,7 @@ def rebuild_leaderboard(con: duckdb.DuckDBPyConnection) -> list[Standing]:
         The standings, best first.
     """
     con.execute("DELETE FROM leaderboard")
-    con.execute(f"INSERT INTO leaderboard BY NAME {leaderboard_query()}")  # nosec B608
+    con.execute(f"INSERT INTO leaderboard BY NAME {leaderboard_query()}")
     rows = con.execute(
         "SELECT rank, model, kind, portfolio_value, cumulative_return_pct FROM leaderboard ORDER BY rank, model"
     ).fetchall()
