@@ -27,7 +27,7 @@ from aitrader_pipeline.results.queries import Row, get_leaderboard, get_portfoli
 from aitrader_pipeline.results.render import OutputFormat, show
 
 if TYPE_CHECKING:
-    from aitrader_pipeline.automation.launching import Launcher
+    from aitrader_pipeline.automation.launching import Launcher, RefusedBars
 
 app = typer.Typer(
     help="An arena for one question: can this model trade?",
@@ -49,6 +49,7 @@ _BOARD_COLUMNS = (
     "trades",
     "sessions",
 )
+_SHOWN_REFUSALS = 10
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -83,7 +84,7 @@ def run(
 
     wanted = Slice(start, end, _names(models), replace)
     with _launcher(load_settings()) as (launcher, progress):
-        launcher.load_prices()
+        _warn_of(launcher.load_prices())
         plan = launcher.plan(wanted)
         progress.start(len(plan.to_trade))
         report = launcher.run(plan, replace=replace)
@@ -109,7 +110,7 @@ def import_books(
 
     settings = load_settings()
     with _launcher(settings) as (launcher, _):
-        launcher.load_prices()
+        _warn_of(launcher.load_prices())
         books = import_all(settings, folder, accept_breaches=accept_breaches)
     cells = [cell for book in books for cell in book.cells]
     # Imported models join the axis of models, so the definitions are loaded anew.
@@ -242,7 +243,8 @@ def _launcher(settings: Settings) -> Iterator[tuple["Launcher", _Bar]]:
         try:
             yield Launcher(settings, instance, lambda r: bar.advance(f"{r.model} {r.date}")), bar
         finally:
-            progress.stop()
+            if progress.live.is_started:
+                progress.stop()
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
@@ -277,6 +279,17 @@ def _flat(result: Row) -> Row:
 def _say(text: str, style: str = "") -> None:
     """A message on standard error, as it is: no markup, no line breaks of our own."""
     _messages.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def _warn_of(refused: "RefusedBars") -> None:
+    """Tell of bars that were refused; the run goes on without them."""
+    if not refused.count:
+        return
+    lines = [f"{refused.count} bars of the source are refused, all others are loaded:"]
+    lines += [f"  {line}" for line in refused.first[:_SHOWN_REFUSALS]]
+    if refused.count > _SHOWN_REFUSALS:
+        lines.append(f"  ... and {refused.count - _SHOWN_REFUSALS} more")
+    _say("\n".join(lines), style="yellow")
 
 
 def _fail_on(failures: list[str]) -> None:

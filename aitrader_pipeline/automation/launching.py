@@ -21,6 +21,7 @@ from aitrader_pipeline.trading.assets import SESSIONS
 from aitrader_pipeline.trading.chains import Cell
 from aitrader_pipeline.trading.record import SessionRecord
 
+PRICES = "prices"
 BOOKS = ("reasoning_logs", "positions", "holdings", "daily_pnl")
 BOARDS = ("portfolio_timeseries", "performance_metrics", "leaderboard")
 
@@ -42,6 +43,14 @@ class Plan:
     wanted: frozenset[Cell]
     to_trade: frozenset[Cell]
     to_score: frozenset[Cell]
+
+
+@dataclass(frozen=True)
+class RefusedBars:
+    """Bars that could not be loaded: how many, and the first of them with file, line and reason."""
+
+    count: int
+    first: tuple[str, ...]
 
 
 @dataclass
@@ -81,15 +90,22 @@ class Launcher:
         self._recorded += 1
         self._on_record(record)
 
-    def load_prices(self) -> None:
+    def load_prices(self) -> RefusedBars:
         """Materialise ``prices``.
+
+        Returns:
+            The bars of the source that were refused; all others are loaded.
 
         Raises:
             ArenaError: the source cannot be read; nothing of the stored prices is lost.
         """
-        failures = self._execute(["prices"])
+        failures = self._execute([PRICES])
         if failures:
             raise ArenaError("prices could not be loaded: " + "; ".join(failures))
+        event = self._instance.get_latest_materialization_event(dg.AssetKey(PRICES))
+        loaded = event.asset_materialization if event else None
+        told = {name: value.value for name, value in loaded.metadata.items()} if loaded else {}
+        return RefusedBars(told.get("bars_refused", 0), tuple(told.get("refused", ())))
 
     def plan(self, wanted: Slice) -> Plan:
         """Find what a slice still owes.

@@ -26,7 +26,7 @@ def insert_rows(
     frame = pd.DataFrame([tuple(row) for row in rows], columns=list(columns), dtype=object)
     con.register(_STAGED, frame)
     # Table names are the program's own, never a user's words.
-    con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {_STAGED}").fetchall()  # noqa: S608
+    con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {_STAGED}").fetchall()  # noqa: S608 # nosec B608
     # Not after an error: in a transaction that is aborted it would raise, and hide what was wrong.
     con.unregister(_STAGED)
 
