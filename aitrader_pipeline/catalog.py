@@ -1,4 +1,4 @@
-"""What the asset catalog says of every table: its owners, its pool, its columns."""
+"""The asset catalog: which assets there are, and what it says of them: owners, pool, columns."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -7,6 +7,11 @@ from typing import Any
 import dagster as dg
 
 from aitrader_pipeline.store.mart import schema
+
+# The assets by what launches them together: sessions, what follows from each, what follows from all.
+SESSIONS = "agent_sessions"
+BOOKS = ("reasoning_logs", "positions", "holdings", "daily_pnl")
+BOARDS = ("portfolio_timeseries", "performance_metrics", "leaderboard")
 
 OWNERS = ["team:arena"]
 # DuckDB has one writing process at a time; the pool's limit of 1 stands in dagster.yaml.

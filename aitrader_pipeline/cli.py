@@ -22,12 +22,15 @@ from rich.progress import (
 )
 
 from aitrader_pipeline.config import PROJECT_ROOT, Settings, load_settings, read_dotenv
-from aitrader_pipeline.errors import ArenaError, CallError, ConfigError
+from aitrader_pipeline.errors import ArenaError, CallError, ConfigError, NoDataError
 from aitrader_pipeline.results.queries import Row, get_leaderboard, get_portfolio_timeseries, get_results
 from aitrader_pipeline.results.render import OutputFormat, show
 
 if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
     from aitrader_pipeline.automation.launching import Launcher, RefusedBars
+    from aitrader_pipeline.partitions import Axes
 
 app = typer.Typer(
     help="An arena for one question: can this model trade?",
@@ -50,6 +53,7 @@ _BOARD_COLUMNS = (
     "sessions",
 )
 _SHOWN_REFUSALS = 10
+_MODELS_NAMED = 3
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -162,6 +166,38 @@ def results(
 
 
 @app.command()
+def jobs(
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """The newest launches, however they were made, with their progress."""
+    from aitrader_pipeline.automation.jobs import job_shape, jobs_of
+
+    settings = load_settings()
+    with _instance(settings) as (instance, axes):
+        answer = [job_shape(job, with_details=False) for job in jobs_of(settings, axes, instance, limit)]
+    if not answer:
+        raise NoDataError("no job has been launched yet: run `aitrader run`")
+    show({"jobs": answer}, [_job_row(job) for job in answer], output, title="Jobs")
+
+
+@app.command()
+def status(
+    job_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="A job's id, or its beginning.")] = None,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """One launch and each of its model-days; the newest by default."""
+    from aitrader_pipeline.automation.jobs import job_of, job_shape
+
+    settings = load_settings()
+    with _instance(settings) as (instance, axes):
+        answer = job_shape(job_of(settings, axes, instance, job_id), with_details=True)
+    if output is OutputFormat.TABLE:
+        show(answer, [_job_row(answer)], output, title=f"Job {answer['job_id']}")
+    show(answer, answer["progress"]["details"], output)
+
+
+@app.command()
 def doctor(output: Format = OutputFormat.TABLE) -> None:
     """What is configured, present and missing."""
     from aitrader_pipeline.results.doctor import examine
@@ -221,14 +257,26 @@ class _Bar:
 
 
 @contextmanager
-def _launcher(settings: Settings) -> Iterator[tuple["Launcher", _Bar]]:
-    """A launcher on the arena's own Dagster instance, with a progress bar on standard error."""
+def _instance(settings: Settings) -> Iterator[tuple["DagsterInstance", "Axes"]]:
+    """The arena's own Dagster instance, without runs whose process is gone, and the arena's axes."""
     import dagster as dg
 
-    from aitrader_pipeline.automation.launching import Launcher
+    from aitrader_pipeline.automation.abandoned import end_abandoned_runs
     from aitrader_pipeline.instance import prepare_dagster_home
+    from aitrader_pipeline.partitions import axes_of
 
     prepare_dagster_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        for run_id in end_abandoned_runs(instance):
+            _say(f"run {run_id} was marked as failed: its process is gone")
+        yield instance, axes_of(settings)
+
+
+@contextmanager
+def _launcher(settings: Settings) -> Iterator[tuple["Launcher", _Bar]]:
+    """A launcher on the arena's own Dagster instance, with a progress bar on standard error."""
+    from aitrader_pipeline.automation.launching import Launcher
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -239,7 +287,7 @@ def _launcher(settings: Settings) -> Iterator[tuple["Launcher", _Bar]]:
     )
     progress = Progress(*columns, console=_messages)
     bar = _Bar(progress)
-    with dg.DagsterInstance.get() as instance:
+    with _instance(settings) as (instance, _):
         try:
             yield Launcher(settings, instance, lambda r: bar.advance(f"{r.model} {r.date}")), bar
         finally:
@@ -290,6 +338,21 @@ def _warn_of(refused: "RefusedBars") -> None:
     if refused.count > _SHOWN_REFUSALS:
         lines.append(f"  ... and {refused.count - _SHOWN_REFUSALS} more")
     _say("\n".join(lines), style="yellow")
+
+
+def _job_row(job: Row) -> Row:
+    """A launch as one row: its sessions and models in short, its progress as numbers."""
+    dates, models, progress = job["date_range"], job["models"], job["progress"]
+    return {
+        "job": job["job_id"][:8],
+        "status": job["status"],
+        "sessions": f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else dates[0],
+        "models": ", ".join(models) if len(models) <= _MODELS_NAMED else f"{len(models)} models",
+        "total": progress["total_model_days"],
+        **{name: progress[name] for name in ("completed", "failed", "skipped", "pending")},
+        "created_at": job["created_at"][:19],
+        "seconds": job["total_duration_seconds"],
+    }
 
 
 def _fail_on(failures: list[str]) -> None:

@@ -29,6 +29,7 @@ from aitrader_pipeline.config_sections import (
     MarketConfig,
     MetricsConfig,
     ModelConfig,
+    NotificationConfig,
     Section,
 )
 from aitrader_pipeline.errors import ConfigError
@@ -45,6 +46,7 @@ __all__ = [
     "MarketConfig",
     "MetricsConfig",
     "ModelConfig",
+    "NotificationConfig",
     "Settings",
     "explain",
     "load_settings",
@@ -65,6 +67,7 @@ class ArenaConfig(Section):
         log_config: What existing files say on logs.
         market: Where the prices come from.
         metrics: What the metrics assume.
+        notifications: Who is told of failures.
     """
 
     agent_type: Literal["BaseAgent"] = "BaseAgent"
@@ -74,6 +77,7 @@ class ArenaConfig(Section):
     log_config: LogConfig = LogConfig()
     market: MarketConfig = MarketConfig()
     metrics: MetricsConfig = MetricsConfig()
+    notifications: NotificationConfig = NotificationConfig()
 
     @field_validator("models")
     @classmethod
@@ -194,8 +198,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     config_path = _path_of(environ, "AITRADER_CONFIG") or PROJECT_ROOT / "configs" / "default_config.json"
     override_path = _path_of(environ, "AITRADER_CONFIG_OVERRIDE")
     home = _path_of(environ, "AITRADER_HOME") or PROJECT_ROOT / "data"
-    if home.exists() and not home.is_dir():
-        raise ConfigError(f"AITRADER_HOME: {home} is not a folder; name one, it need not exist yet")
+    standing = next(path for path in (home, *home.parents) if path.exists())
+    if not standing.is_dir():
+        raise ConfigError(f"AITRADER_HOME: {standing} is not a folder; name one, it need not exist yet")
     return Settings(config_path, override_path, home, ArenaConfig.load(config_path, override_path))
 
 
@@ -215,6 +220,7 @@ def explain(config: ArenaConfig) -> list[tuple[str, str]]:
         "agent_config": config.agent_config,
         "market": config.market,
         "metrics": config.metrics,
+        "notifications": config.notifications,
         "log_config": config.log_config,
     }
     for section, settings in sections.items():

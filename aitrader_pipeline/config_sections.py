@@ -336,6 +336,16 @@ class MetricsConfig(Section):
     risk_free_rate: float = Field(default=0.0, gt=-1)
 
 
+class NotificationConfig(Section):
+    """Who is told of failures beside the log.
+
+    Attributes:
+        webhook: The NAME of the environment variable that holds a webhook's URL; None for no webhook.
+    """
+
+    webhook: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = None
+
+
 class LogConfig(Section):
     """What existing files say on logs.
 

@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from aitrader_pipeline.automation.schedules import arena_schedules
 from aitrader_pipeline.automation.sensors import arena_sensors
 from aitrader_pipeline.config import Settings, load_settings, read_dotenv
 from aitrader_pipeline.market.assets import market_assets
@@ -29,7 +30,8 @@ def build_definitions(settings: Settings, on_record: OnRecord = lambda _: None) 
             *ranking_assets(),
         ],
         asset_checks=performance_checks(),
-        sensors=arena_sensors(),
+        schedules=arena_schedules(settings, axes),
+        sensors=arena_sensors(settings, axes),
         resources={"duckdb": DuckDBResource(database=str(settings.mart_path))},
         executor=dg.in_process_executor,
     )

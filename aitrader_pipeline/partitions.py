@@ -120,6 +120,10 @@ class Block:
     last: dt.date
     models: tuple[str, ...]
 
+    def __str__(self) -> str:
+        """Such as ``2025-10-02..2025-10-30/a,b,c``."""
+        return f"{self.first}..{self.last}/{','.join(self.models)}"
+
     def cells(self, dates: Iterable[dt.date]) -> list[Cell]:
         """The model-days of the rectangle, given the arena's sessions."""
         return [Cell(date, model) for date in dates if self.first <= date <= self.last for model in self.models]

@@ -1,14 +1,18 @@
 """Whole arenas in folders of their own: the command line run on them, and what they leave behind."""
 
+import atexit
 import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ import pytest
 from aitrader_pipeline.cli import main
 from aitrader_pipeline.config import PROJECT_ROOT, Settings, load_settings
 from aitrader_pipeline.definitions import build_definitions
+from aitrader_pipeline.errors import ConfigError
 from aitrader_pipeline.instance import prepare_dagster_home
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.chains import Cell
@@ -33,6 +38,7 @@ FOREIGN = (
     "DAGSTER_HOME",
     "DAGSTER_EVENT_BATCH_SIZE",
 )
+LAUNCHING = ("run", "import-books")
 TABLES = (
     "prices",
     "positions",
@@ -47,6 +53,8 @@ TABLES = (
 )
 # Two runs of one and the same session differ in these: who launched it, and when and how fast it was.
 INCIDENTAL = ("job_id", "created_at", "timestamp", "fetched_at", "total_duration_seconds", "latency_seconds")
+# Every event on standard error would bury what a failing test has to say.
+QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _DECORATION = re.compile(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]")
 
 
@@ -116,6 +124,8 @@ class ArenaHome:
         """Run the command line in this process."""
         out, err = io.StringIO(), io.StringIO()
         status: str | int | None = 0
+        if words and words[0] in LAUNCHING:
+            self._found()
         with self.entered(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["aitrader", *words])
             with redirect_stdout(out), redirect_stderr(err):
@@ -126,6 +136,16 @@ class ArenaHome:
         return Answer(
             status if isinstance(status, int) else int(status is not None), out.getvalue(), err.getvalue()
         )
+
+    def _found(self) -> None:
+        """Give a new arena Dagster's empty databases, which take longer to make than most tests to run."""
+        try:
+            settings = self.settings
+        except ConfigError:
+            return
+        home = settings.home / "dagster"
+        if not home.exists() and not settings.home.is_symlink():
+            shutil.copytree(_empty_dagster_home(), home)
 
     def ok(self, *words: str) -> Answer:
         """Run a command that has to succeed."""
@@ -149,6 +169,7 @@ class ArenaHome:
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
         """The arena's own Dagster instance, in the arena's environment."""
+        self._found()
         with self.entered():
             prepare_dagster_home(self.settings)
             with dg.DagsterInstance.get() as instance:
@@ -159,6 +180,7 @@ class ArenaHome:
         with self.instance() as instance:
             job = build_definitions(self.settings).resolve_implicit_global_asset_job_def()
             return job.execute_in_process(
+                run_config=QUIET,
                 instance=instance,
                 asset_selection=[dg.AssetKey(asset) for asset in assets],
                 raise_on_error=False,
@@ -194,6 +216,19 @@ class ArenaHome:
         with duckdb.connect(str(self.mart)) as con:
             for statement in statements:
                 con.execute(statement)
+
+
+@cache
+def _empty_dagster_home() -> Path:
+    """A Dagster home in which nothing has happened yet; made once in a process, which removes it when it ends."""
+    folder = Path(tempfile.mkdtemp(prefix="empty-dagster-home-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    arena = ArenaHome(folder)
+    with arena.entered():
+        prepare_dagster_home(arena.settings)
+        with dg.DagsterInstance.get() as instance:
+            instance.get_runs(limit=1)
+    return arena.home / "dagster"
 
 
 def sample_arena(folder: Path, first: str, last: str, models: Sequence[str] | None = None) -> ArenaHome:

@@ -198,7 +198,7 @@ def test_an_error_names_both_files_where_two_were_merged(tmp_path: Path) -> None
             {"modles": []},
             (
                 "modles: is not a known key; did you mean 'models'? Allowed here: agent_type, date_range, models, "
-                "agent_config, log_config, market, metrics"
+                "agent_config, log_config, market, metrics, notifications"
             ),
         ),
         ({"agent_type": "Other"}, "agent_type: 'Other' is not known; use 'BaseAgent'"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from aitrader_pipeline.automation.launching import BOARDS, BOOKS
+from aitrader_pipeline.catalog import BOARDS, BOOKS
 from aitrader_pipeline.trading.chains import Cell
 from aitrader_pipeline_tests.arena_homes import ArenaHome, failures_of, priced_arena, reconfigure, sample_arena
 from aitrader_pipeline_tests.markets import (

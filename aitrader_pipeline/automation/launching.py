@@ -1,29 +1,29 @@
 """Launching in this process: finds what a slice of the grid still owes and runs it through Dagster."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from aitrader_pipeline.automation.abandoned import process_tags
+from aitrader_pipeline.catalog import BOARDS, BOOKS, SESSIONS
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.errors import ArenaError, CallError
 from aitrader_pipeline.market.calendar import TradingCalendar
 from aitrader_pipeline.market.prices import read_newest_session
-from aitrader_pipeline.partitions import Axes, Block, axes_of, blocks, calendar_of, partition_key_of
+from aitrader_pipeline.partitions import Axes, Block, axes_of, blocks, calendar_of, cell_of, partition_key_of
 from aitrader_pipeline.performance.books import forget_cells, scored_cells
+from aitrader_pipeline.performance.checks import IDENTITY_CHECKS
 from aitrader_pipeline.store.mart import reading, writing
 from aitrader_pipeline.store.records import RecordStore
-from aitrader_pipeline.trading.assets import SESSIONS
 from aitrader_pipeline.trading.chains import Cell
 from aitrader_pipeline.trading.record import SessionRecord
 
 PRICES = "prices"
-BOOKS = ("reasoning_logs", "positions", "holdings", "daily_pnl")
-BOARDS = ("portfolio_timeseries", "performance_metrics", "leaderboard")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Launcher:
             raise ArenaError("prices could not be loaded: " + "; ".join(failures))
         event = self._instance.get_latest_materialization_event(dg.AssetKey(PRICES))
         loaded = event.asset_materialization if event else None
-        told = {name: value.value for name, value in loaded.metadata.items()} if loaded else {}
+        told: dict[str, Any] = {name: value.value for name, value in loaded.metadata.items()} if loaded else {}
         return RefusedBars(told.get("bars_refused", 0), tuple(told.get("refused", ())))
 
     def plan(self, wanted: Slice) -> Plan:
@@ -123,7 +123,7 @@ class Launcher:
         # Whatever the slice: a close that was completed or restated moves the days after it as well.
         standing = self._finished(Cell(date, model) for date in self._axes.dates() for model in self._axes.models)
         to_trade = cells - finished
-        return Plan(cells, to_trade, standing - to_trade - scored)
+        return Plan(cells, to_trade, standing - to_trade - (scored & self._followed()))
 
     def run(self, plan: Plan, *, replace: bool = False) -> Report:
         """Run a plan, block by block: sessions with their books, then the boards over everything.
@@ -131,18 +131,23 @@ class Launcher:
         A failed model-day ends its model's chain; everything else is completed, scored and ranked.
         """
         report = Report()
-        to_score = set(plan.to_score)
+        # First what stands: the books of a later day only add up on top of those.
+        self._score(plan.to_score, report)
+        unscored: set[Cell] = set()
         for block in self._blocks(plan.to_trade):
             failures = self._execute([SESSIONS, *BOOKS], block, keep_finished=not replace)
             report.failures += failures
             if failures:
-                to_score |= self._finished(block.cells(self._axes.dates()))
+                unscored |= self._finished(block.cells(self._axes.dates()))
         report.traded = self._recorded
-        for block in self._blocks(to_score):
-            report.failures += self._execute(BOOKS, block)
-        report.scored = len(to_score)
+        self._score(unscored, report)
         report.failures += self._execute(BOARDS)
         return report
+
+    def _score(self, cells: Iterable[Cell], report: Report) -> None:
+        for block in self._blocks(cells):
+            report.failures += self._execute(BOOKS, block)
+            report.scored += len(block.cells(self._axes.dates()))
 
     def score(self, cells: Iterable[Cell]) -> Report:
         """Materialise what follows from sessions that stand, such as imported ones."""
@@ -167,13 +172,31 @@ class Launcher:
         stored = {Cell(d, m) for m in {c.model for c in wanted} for d in self._records.dates(m)}
         return frozenset(cell for cell in wanted & stored if str(cell) in known)
 
+    def _followed(self) -> frozenset[Cell]:
+        """Cells whose tables were written after their newest session, and not before it or never."""
+        sessions = self._newest_events(SESSIONS)
+        tables = [self._newest_events(asset) for asset in BOOKS]
+        return frozenset(
+            cell_of(key) for key, event in sessions.items() if all(table.get(key, 0) > event for table in tables)
+        )
+
+    def _newest_events(self, asset: str) -> Mapping[str, int]:
+        """The number of an asset's newest materialisation in the event log, per partition."""
+        return self._instance.get_latest_storage_id_by_partition(
+            dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION
+        )
+
     def _blocks(self, cells: Iterable[Cell]) -> list[Block]:
         return blocks(cells, self._axes.dates(), self._axes.models)
 
     def _execute(
         self, assets: Sequence[str], block: Block | None = None, *, keep_finished: bool = True
     ) -> list[str]:
-        """Run assets in this process and return the messages of what failed."""
+        """Run assets in this process and return the messages of what failed.
+
+        A red check is no failure here: the books of one block may only add up with those of the next, and the
+        leaderboard, which comes last, verifies the same and says what is wrong.
+        """
         config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         if SESSIONS in assets:
             config["ops"] = {SESSIONS: {"config": {"keep_finished": keep_finished}}}
@@ -181,10 +204,11 @@ class Launcher:
             run_config=config,
             instance=self._instance,
             asset_selection=[dg.AssetKey(asset) for asset in assets],
-            tags=block.tags() if block else None,
+            tags={**process_tags(), **(block.tags() if block else {})},
             raise_on_error=False,
         )
-        return [_message(event) for event in result.all_events if event.is_step_failure]
+        failed = (event for event in result.all_events if event.is_step_failure)
+        return [_message(event) for event in failed if event.step_key != IDENTITY_CHECKS]
 
 
 def _known_models(settings: Settings, axes: Axes, named: tuple[str, ...] | None) -> tuple[str, ...]:

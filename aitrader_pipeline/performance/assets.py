@@ -6,14 +6,14 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.conditions import WHEN_UPSTREAM_CHANGED
-from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
+from aitrader_pipeline.catalog import MART_POOL, OWNERS, SESSIONS, table_metadata
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.partitions import Axes
 from aitrader_pipeline.performance.books import write_books
 from aitrader_pipeline.performance.picture import as_markdown, equity_curves
 from aitrader_pipeline.performance.series import rebuild_metrics, rebuild_timeseries, return_curves
 from aitrader_pipeline.store.mart import writing
-from aitrader_pipeline.trading.assets import SESSIONS, records_of
+from aitrader_pipeline.trading.assets import records_of
 
 GROUP = "performance"
 

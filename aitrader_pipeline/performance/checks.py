@@ -9,6 +9,8 @@ from aitrader_pipeline.catalog import MART_POOL
 from aitrader_pipeline.performance.identities import IDENTITIES, violations
 from aitrader_pipeline.store.mart import writing
 
+# The name of the step that makes all of them.
+IDENTITY_CHECKS = "identities"
 _LISTED = 20
 
 
@@ -16,7 +18,7 @@ def performance_checks() -> list[dg.AssetChecksDefinition]:
     """The checks of this room; each blocks what lies downstream of its table."""
 
     @dg.multi_asset_check(
-        name="identities",
+        name=IDENTITY_CHECKS,
         specs=[
             dg.AssetCheckSpec(identity.name, asset=identity.table, blocking=True, description=identity.description)
             for identity in IDENTITIES

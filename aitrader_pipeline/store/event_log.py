@@ -4,7 +4,7 @@ Dagster hands the events of many partitions over as one batch, which its Postgre
 its SQLite storage one by one, with two connections and two commits each. Here a batch takes two transactions.
 """
 
-import os
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -20,18 +20,12 @@ BATCH_SIZE = 1000
 
 
 class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
-    """``SqliteEventLogStorage`` whose files lie in ``$DAGSTER_HOME/history`` and whose batches are batches."""
-
-    @classmethod
-    def config_type(cls) -> dict[str, Any]:
-        """Takes no configuration: the folder follows from Dagster's home."""
-        return {}
+    """``SqliteEventLogStorage`` whose batches are batches."""
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        """Open the log of the instance whose home is in the environment."""
-        del config_value
-        return cls(str(Path(os.environ["DAGSTER_HOME"]) / "history" / "runs"), inst_data=inst_data)
+        """Open the log in the folder ``base_dir``."""
+        return cls(inst_data=inst_data, **config_value)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events together; a batch that is not all asset events of one run goes the usual way."""
@@ -51,6 +45,18 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
             }
             for event, event_id in newest.values():
                 self._store_asset_event(index, event, event_id)
+
+
+def event_log_section(home: Path) -> str:
+    """The lines of a ``dagster.yaml`` that put this log into a Dagster home, where the usual one would be."""
+    base_dir = json.dumps(str(home / "history" / "runs"))
+    return f"""
+event_log_storage:
+  module: {BatchingSqliteEventLogStorage.__module__}
+  class: {BatchingSqliteEventLogStorage.__name__}
+  config:
+    base_dir: {base_dir}
+"""
 
 
 def _is_asset_event(event: EventLogEntry) -> bool:

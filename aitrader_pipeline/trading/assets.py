@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
-from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
+from aitrader_pipeline.catalog import MART_POOL, OWNERS, SESSIONS, table_metadata
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.market.prices import read_history
 from aitrader_pipeline.market.view import PriceHistory
@@ -16,12 +16,11 @@ from aitrader_pipeline.store.mart import reading, writing
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.arena import Arena
 from aitrader_pipeline.trading.chains import Cell, Order, Outcome, run_order
-from aitrader_pipeline.trading.launches import cells_of_launch, launch_of
+from aitrader_pipeline.trading.launches import cells_of_launch, launch_of, own_events
 from aitrader_pipeline.trading.record import SessionRecord
 from aitrader_pipeline.trading.transcripts import write_transcripts
 
 GROUP = "trading"
-SESSIONS = "agent_sessions"
 _PROGRESS_SECONDS = 2.0
 
 OnRecord = Callable[[SessionRecord], None]
@@ -52,28 +51,15 @@ def trading_assets(settings: Settings, axes: Axes, on_record: OnRecord) -> list[
         """
         order = Order(
             cells=frozenset(cell_of(key) for key in context.partition_keys),
-            launch=launch_of(context),
+            launch=launch_of(context.run),
             owed=cells_of_launch(context),
             keep_finished=config.keep_finished,
         )
-        outcome = _run(context, settings, order, on_record)
-        records = [*outcome.done, *outcome.kept]
-        if outcome.failures:
-            for record in records:
-                yield dg.AssetMaterialization(
-                    context.asset_key,
-                    partition=partition_key_of(_cell(record)),
-                    metadata=_session_metadata(record),
-                )
-            raise dg.Failure(
-                f"{len(outcome.failures)} of {len({c.model for c in order.cells})} models failed; "
-                f"{len(records)} of {len(order.cells)} model-days stand. "
-                + "; ".join(str(failure) for failure in outcome.failures),
-                metadata={failure.cell.model: dg.MetadataValue.md(str(failure)) for failure in outcome.failures},
-            )
-        for record in records:
-            context.add_asset_metadata(_session_metadata(record), partition_key=str(_cell(record)))
-        yield dg.MaterializeResult()
+        with own_events(context):
+            outcome = _run(context, settings, order, on_record)
+            if outcome.failures:
+                raise _failure(order, outcome)
+            yield dg.MaterializeResult()
 
     @dg.asset(
         group_name=GROUP,
@@ -117,6 +103,11 @@ def _run(context: dg.AssetExecutionContext, settings: Settings, order: Order, on
     progress = _Progress(context, len(order.cells))
 
     def finished(record: SessionRecord) -> None:
+        context.log_event(
+            dg.AssetMaterialization(
+                context.asset_key, partition=partition_key_of(_cell(record)), metadata=_session_metadata(record)
+            )
+        )
         progress.count(record)
         on_record(record)
 
@@ -126,6 +117,16 @@ def _run(context: dg.AssetExecutionContext, settings: Settings, order: Order, on
         on_record=finished,
         on_failure=lambda failure: context.log.error(str(failure)),
         on_wait=lambda model: context.log.info(f"waiting for another run that trades {model}"),
+    )
+
+
+def _failure(order: Order, outcome: Outcome) -> dg.Failure:
+    standing = len(outcome.done) + len(outcome.kept)
+    return dg.Failure(
+        f"{len(outcome.failures)} of {len({cell.model for cell in order.cells})} models failed; "
+        f"{standing} of {len(order.cells)} model-days stand. "
+        + "; ".join(str(failure) for failure in outcome.failures),
+        metadata={failure.cell.model: dg.MetadataValue.md(str(failure)) for failure in outcome.failures},
     )
 
 

@@ -1,29 +1,110 @@
-"""Launches: what a run belongs to. The only place that looks into Dagster's own records of backfills.
+"""Launches: what a run belongs to. The only place that looks into Dagster's own records of runs and backfills.
 
-Dagster may cut one backfill of few days and many models into a run per day and start them in any order
-(dagster#23996), so a run has to know which earlier days its own launch still owes.
+A launch is one user action: a backfill with all its runs, or a run with its retries. Dagster may cut one
+backfill of few days and many models into a run per day and start them in any order (dagster#23996), so a run has
+to know which earlier days its own launch still owes.
 """
 
-import dagster as dg
-from dagster._core.storage.tags import BACKFILL_ID_TAG
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from aitrader_pipeline.partitions import cell_of
+import dagster as dg
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    BACKFILL_ID_TAG,
+    EXTERNALLY_MANAGED_ASSETS_TAG,
+    PARTITION_NAME_TAG,
+)
+
+from aitrader_pipeline.catalog import SESSIONS
+from aitrader_pipeline.partitions import Axes, cell_of
 from aitrader_pipeline.trading.chains import Cell
 
+UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
-def launch_of(context: dg.AssetExecutionContext) -> str:
+
+def launch_of(run: dg.DagsterRun) -> str:
     """The id that all runs, and all retries, of one user action share."""
-    return context.run.tags.get(BACKFILL_ID_TAG) or context.run.root_run_id or context.run.run_id
+    return run.tags.get(BACKFILL_ID_TAG) or run.root_run_id or run.run_id
 
 
 def cells_of_launch(context: dg.AssetExecutionContext) -> frozenset[Cell]:
     """Every cell that the user action asked for: an asset backfill, a job backfill, or just this run."""
-    keys = list(context.partition_keys)
     if backfill_id := context.run.tags.get(BACKFILL_ID_TAG):
         backfill = context.instance.get_backfill(backfill_id)
-        if backfill and backfill.partition_names:
-            keys = list(backfill.partition_names)
-        elif backfill and backfill.asset_backfill_data:
-            subset = backfill.asset_backfill_data.target_subset.get_partitions_subset(context.asset_key)
-            keys = list(subset.get_partition_keys())
-    return frozenset(cell_of(key) for key in keys)
+        if backfill is not None:
+            return cells_of_backfill(backfill, context.asset_key)
+    return frozenset(cell_of(key) for key in context.partition_keys)
+
+
+def cells_of_backfill(backfill: PartitionBackfill, asset: dg.AssetKey) -> frozenset[Cell]:
+    """The cells of an asset that a backfill asked for."""
+    if backfill.partition_names:
+        return frozenset(cell_of(key) for key in backfill.partition_names)
+    data = backfill.asset_backfill_data
+    if data is None or asset not in data.target_subset:
+        return frozenset()
+    return frozenset(cell_of(key) for key in data.target_subset.get_partitions_subset(asset).get_partition_keys())
+
+
+def cells_of_run(run: dg.DagsterRun, axes: Axes) -> frozenset[Cell]:
+    """The cells that a run was given; cells that have left the axes since are left out."""
+    if key := run.tags.get(PARTITION_NAME_TAG):
+        return frozenset({cell_of(key)})
+    start, end = run.tags.get(ASSET_PARTITION_RANGE_START_TAG), run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
+    if not start or not end:
+        return frozenset()
+    first, last = cell_of(start), cell_of(end)
+    if first.model not in axes.models or last.model not in axes.models:
+        return frozenset()
+    models = axes.models[axes.models.index(first.model) : axes.models.index(last.model) + 1]
+    dates = [date for date in axes.dates() if first.date <= date <= last.date]
+    return frozenset(Cell(date, model) for date in dates for model in models)
+
+
+def cells_under_way(instance: dg.DagsterInstance, axes: Axes, asset: dg.AssetKey) -> frozenset[Cell]:
+    """Cells of an asset that some unfinished run or backfill has been asked for."""
+    cells: set[Cell] = set()
+    for run in instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED))):
+        if run.asset_selection is None or asset in run.asset_selection:
+            cells |= cells_of_run(run, axes)
+    for backfill in instance.get_backfills():
+        if backfill.status in (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING):
+            cells |= cells_of_backfill(backfill, asset)
+    return frozenset(cells)
+
+
+@contextmanager
+def own_events(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """While this is open, an output of the step reports no partition by itself.
+
+    Dagster reports the partitions of a range together, all of them, when the step is done. A run of sessions may
+    take hours and may fail in the middle: the asset reports each model-day when it is finished, and only those.
+    """
+    tags = context.run.tags
+    if not isinstance(tags, dict):
+        raise TypeError("a run's tags cannot be changed any more: see how Dagster defers asset events now")
+    tags[EXTERNALLY_MANAGED_ASSETS_TAG] = "true"
+    try:
+        yield
+    finally:
+        del tags[EXTERNALLY_MANAGED_ASSETS_TAG]
+
+
+def reports_of_run(instance: dg.DagsterInstance, run_id: str) -> frozenset[Cell]:
+    """The sessions that a run has reported as finished, those that it kept included."""
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    events = (entry.get_dagster_event() for entry in entries)
+    return frozenset(
+        cell_of(event.partition)
+        for event in events
+        if event.partition and event.asset_key == dg.AssetKey(SESSIONS)
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from aitrader_pipeline.automation.launching import BOARDS, BOOKS
+from aitrader_pipeline.catalog import BOARDS, BOOKS
 from aitrader_pipeline.performance.identities import IDENTITIES, violations
 from aitrader_pipeline_tests.arena_homes import ArenaHome, failures_of, priced_arena
 from aitrader_pipeline_tests.markets import GOLDEN, GOLDEN_DAYS, OCT_02, OCT_03, OCT_06, OCT_07, baseline

@@ -14,7 +14,12 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from pydantic import Field
 
-from aitrader_pipeline.store.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE, BatchingSqliteEventLogStorage
+from aitrader_pipeline.store.event_log import (
+    BATCH_SIZE,
+    BATCH_SIZE_VARIABLE,
+    BatchingSqliteEventLogStorage,
+    event_log_section,
+)
 
 GRID = dg.MultiPartitionsDefinition(
     {
@@ -24,13 +29,6 @@ GRID = dg.MultiPartitionsDefinition(
 )
 KEYS = GRID.get_partition_keys()
 SESSIONS, TABLE = dg.AssetKey("sessions"), dg.AssetKey("table")
-BATCHING_YAML = """
-telemetry: {enabled: false}
-event_log_storage:
-  module: aitrader_pipeline.store.event_log
-  class: BatchingSqliteEventLogStorage
-  config: {}
-"""
 OWN_YAML = "telemetry: {enabled: false}\n"
 BATCHING, OWN = "batching", "own"
 
@@ -86,7 +84,7 @@ def open_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     def opened(kind: str) -> Iterator[Home]:
         folder = tmp_path / kind
         folder.mkdir(exist_ok=True)
-        (folder / "dagster.yaml").write_text(BATCHING_YAML if kind == BATCHING else OWN_YAML)
+        (folder / "dagster.yaml").write_text(OWN_YAML + (event_log_section(folder) if kind == BATCHING else ""))
         monkeypatch.setenv("DAGSTER_HOME", str(folder))
         with dg.DagsterInstance.from_config(str(folder)) as instance:
             yield Home(instance, [])

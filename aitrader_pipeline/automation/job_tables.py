@@ -1,0 +1,64 @@
+"""The tables ``jobs`` and ``job_details``, for those who ask in SQL."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from aitrader_pipeline.automation.jobs import Job
+from aitrader_pipeline.store.sql import statement
+from aitrader_pipeline.store.staging import create_staging, insert_rows
+
+_PACKAGE = "aitrader_pipeline.automation"
+_JOBS = (
+    "job_id",
+    "config_path",
+    "status",
+    "date_range",
+    "models",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "total_duration_seconds",
+    "error",
+)
+_DETAILS = ("job_id", "date", "model", "status", "started_at", "completed_at", "duration_seconds", "error")
+
+
+def write_jobs(con: duckdb.DuckDBPyConnection, jobs: Sequence[Job], config_path: str) -> None:
+    """Replace the rows of these launches, inside the caller's transaction.
+
+    Args:
+        con: a connection to the mart.
+        jobs: the launches as they stand.
+        config_path: the config of the arena.
+    """
+    create_staging(con, "told_jobs", {"job_id": "VARCHAR"})
+    insert_rows(con, "told_jobs", ("job_id",), [(job.job_id,) for job in jobs])
+    con.execute(statement(_PACKAGE, "delete_jobs"))
+    con.execute(statement(_PACKAGE, "delete_job_details"))
+    insert_rows(con, "jobs", _JOBS, [_job_row(job, config_path) for job in jobs])
+    insert_rows(con, "job_details", _DETAILS, [row for job in jobs for row in _detail_rows(job)])
+
+
+def _job_row(job: Job, config_path: str) -> tuple[Any, ...]:
+    return (
+        job.job_id,
+        config_path,
+        job.status,
+        json.dumps([date.isoformat() for date in job.dates]),
+        json.dumps(list(job.models)),
+        job.created_at,
+        job.started_at,
+        job.completed_at,
+        job.total_duration_seconds,
+        job.error,
+    )
+
+
+def _detail_rows(job: Job) -> list[tuple[Any, ...]]:
+    return [
+        (job.job_id, d.date, d.model, d.status, d.started_at, d.completed_at, d.duration_seconds, d.error)
+        for d in job.details
+    ]
