@@ -259,14 +259,11 @@ class _Bar:
 @contextmanager
 def _instance(settings: Settings) -> Iterator[tuple["DagsterInstance", "Axes"]]:
     """The arena's own Dagster instance, without runs whose process is gone, and the arena's axes."""
-    import dagster as dg
-
     from aitrader_pipeline.automation.abandoned import end_abandoned_runs
-    from aitrader_pipeline.instance import prepare_dagster_home
+    from aitrader_pipeline.instance import opened_instance
     from aitrader_pipeline.partitions import axes_of
 
-    prepare_dagster_home(settings)
-    with dg.DagsterInstance.get() as instance:
+    with opened_instance(settings) as instance:
         for run_id in end_abandoned_runs(instance):
             _say(f"run {run_id} was marked as failed: its process is gone")
         yield instance, axes_of(settings)

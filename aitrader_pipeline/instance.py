@@ -1,8 +1,12 @@
 """The arena's own Dagster instance: its home lies inside AITRADER_HOME, its settings are the project's."""
 
+import fcntl
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
+
+import dagster as dg
 
 from aitrader_pipeline.config import PROJECT_ROOT, Settings
 from aitrader_pipeline.errors import ConfigError
@@ -29,10 +33,37 @@ def prepare_dagster_home(settings: Settings, environ: MutableMapping[str, str] =
     try:
         home.mkdir(parents=True, exist_ok=True)
         shared = (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8")
-        (home / "dagster.yaml").write_text(shared + event_log_section(home), encoding="utf-8")
+        _replace(home / "dagster.yaml", shared + event_log_section(home))
     except OSError as error:
         raise ConfigError(
             f"AITRADER_HOME: {home} cannot be written ({error.strerror}); set it to a folder that can"
         ) from error
     environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file that another process may be reading at this moment."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+
+
+@contextmanager
+def opened_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The arena's instance, its databases made if they are not there yet.
+
+    Args:
+        settings: the active arena.
+
+    Raises:
+        ConfigError: the home cannot be written.
+    """
+    home = prepare_dagster_home(settings)
+    # Two processes that make the same SQLite databases at once leave them broken for good.
+    with (home / ".opening").open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        instance = dg.DagsterInstance.get()
+    with instance:
+        yield instance

@@ -24,7 +24,7 @@ from aitrader_pipeline.cli import main
 from aitrader_pipeline.config import PROJECT_ROOT, Settings, load_settings
 from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.errors import ConfigError
-from aitrader_pipeline.instance import prepare_dagster_home
+from aitrader_pipeline.instance import opened_instance
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.chains import Cell
 from aitrader_pipeline.trading.record import SessionRecord
@@ -170,10 +170,8 @@ class ArenaHome:
     def instance(self) -> Iterator[dg.DagsterInstance]:
         """The arena's own Dagster instance, in the arena's environment."""
         self._found()
-        with self.entered():
-            prepare_dagster_home(self.settings)
-            with dg.DagsterInstance.get() as instance:
-                yield instance
+        with self.entered(), opened_instance(self.settings) as instance:
+            yield instance
 
     def materialise(self, *assets: str, **launch: Any) -> dg.ExecuteInProcessResult:
         """Run a selection as the UI launches it: one run, its partitions in its tags or its partition key."""
@@ -224,10 +222,8 @@ def _empty_dagster_home() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="empty-dagster-home-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     arena = ArenaHome(folder)
-    with arena.entered():
-        prepare_dagster_home(arena.settings)
-        with dg.DagsterInstance.get() as instance:
-            instance.get_runs(limit=1)
+    with arena.entered(), opened_instance(arena.settings) as instance:
+        instance.get_runs(limit=1)
     return arena.home / "dagster"
 
 

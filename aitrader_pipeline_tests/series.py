@@ -73,7 +73,8 @@ def add_daily_pnl(
             cumulative_pct = float(100 * (closing - start) / start) if start > 0 else 0.0
             figures = [closing, profit, daily_pct, closing - start, cumulative_pct]
         head: list[object] = [day, model, kind, "session", start, base]
-        rows.append([*head, *figures, money_left, trades, usd(costs), 1, 0])
+        days_since = (day - dates[number - 1]).days if number else 0
+        rows.append([*head, *figures, money_left, trades, usd(costs), days_since, 0])
     con.executemany("INSERT INTO daily_pnl VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     return dates
 

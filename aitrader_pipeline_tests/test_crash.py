@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from aitrader_pipeline.trading.chains import Cell
@@ -43,17 +44,6 @@ def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool], secon
     assert process.returncode == -signal.SIGKILL
 
 
-def finish(arena: ArenaHome) -> dict[Cell, str]:
-    """Run the same command again; the launches of the sessions that had stood before it."""
-    standing = arena.launches()
-    for record in arena.all_records().values():
-        assert record.end_reason == "finished"
-    arena.ok("run")
-    with arena.instance() as instance:
-        assert [run.run_id for run in instance.get_runs() if not run.is_finished] == []
-    return standing
-
-
 def assert_same(arena: ArenaHome, undisturbed: ArenaHome) -> None:
     """The records and the mart are those of a run without trouble, and nothing else lies about."""
     assert arena.essences() == undisturbed.essences()
@@ -73,39 +63,33 @@ def assert_whole_chains(arena: ArenaHome) -> None:
             assert record.opened_from == before.ref
 
 
-def test_killed_among_its_sessions_a_run_is_finished_by_the_same_command(
+def test_killed_again_and_again_a_run_is_finished_by_the_same_command(
     undisturbed: ArenaHome, tmp_path: Path
 ) -> None:
     arena = new_arena(tmp_path)
-    records = arena.home / "records"
-    kill_when(arena.start("run"), lambda: len(list(records.glob("*/date=*.json"))) >= 5)
-    standing = finish(arena)
-    assert 5 <= len(standing) < CELLS
-    assert {cell: launch for cell, launch in arena.launches().items() if cell in standing} == standing
-    assert_whole_chains(arena)
-    assert_same(arena, undisturbed)
-
-
-def test_killed_while_it_writes_the_books_a_run_is_finished_by_the_same_command(
-    undisturbed: ArenaHome, tmp_path: Path
-) -> None:
-    arena = new_arena(tmp_path)
-    records = arena.home / "records"
-    process = arena.start("run")
+    records, writing = arena.home / "records", Path(f"{arena.mart}.wal")
     last = [records / f"model={model}" / f"date={LAST}.json" for model in MODELS]
-    kill_when(process, lambda: all(path.exists() for path in last) and Path(f"{arena.mart}.wal").exists())
-    standing = finish(arena)
+    moments: dict[str, Callable[[], bool]] = {
+        "before the first session": arena.mart.exists,
+        "among its sessions": lambda: len(list(records.glob("*/date=*.json"))) >= 5,
+        "while it writes the books": lambda: all(path.exists() for path in last) and writing.exists(),
+    }
+    standing: dict[Cell, str] = {}
+    for moment, reached in moments.items():
+        kill_when(arena.start("run"), reached)
+        launches = arena.launches()
+        # What one process finished the next one keeps as it is.
+        assert {cell: launches[cell] for cell in standing} == standing, moment
+        standing = launches
     assert len(standing) == CELLS
+    assert len(set(standing.values())) > 1
+    arena.ok("run")
+    with arena.instance() as instance:
+        runs = instance.get_runs()
+    assert [run.run_id for run in runs if not run.is_finished] == []
+    assert len([run for run in runs if run.status is dg.DagsterRunStatus.FAILURE]) == len(moments)
     assert arena.launches() == standing
-    assert_same(arena, undisturbed)
-
-
-def test_killed_before_its_first_session_a_run_is_finished_by_the_same_command(
-    undisturbed: ArenaHome, tmp_path: Path
-) -> None:
-    arena = new_arena(tmp_path)
-    kill_when(arena.start("run"), arena.mart.exists)
-    assert finish(arena) == {}
+    assert_whole_chains(arena)
     assert_same(arena, undisturbed)
 
 

@@ -20,7 +20,9 @@ def performance_checks() -> list[dg.AssetChecksDefinition]:
     @dg.multi_asset_check(
         name=IDENTITY_CHECKS,
         specs=[
-            dg.AssetCheckSpec(identity.name, asset=identity.table, blocking=True, description=identity.description)
+            dg.AssetCheckSpec(
+                identity.name, asset=identity.table, blocking=identity.blocks, description=identity.description
+            )
             for identity in IDENTITIES
         ],
         pool=MART_POOL,
@@ -34,6 +36,7 @@ def performance_checks() -> list[dg.AssetChecksDefinition]:
                 check_name=identity.name,
                 asset_key=identity.table,
                 passed=not problems,
+                severity=dg.AssetCheckSeverity.ERROR if identity.blocks else dg.AssetCheckSeverity.WARN,
                 description="; ".join(problems[:3]) or None,
                 metadata={"violations": len(problems), "first": dg.MetadataValue.json(problems[:_LISTED])},
             )

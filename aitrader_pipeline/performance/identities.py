@@ -9,11 +9,15 @@ from aitrader_pipeline.store.sql import statement
 
 @dataclass(frozen=True)
 class Identity:
-    """A statement over the mart that selects whatever breaks it; ``sql/check_<name>.sql``."""
+    """A statement over the mart that selects whatever breaks it; ``sql/check_<name>.sql``.
+
+    One that does not block only tells: nothing is wrong with what is there.
+    """
 
     name: str
     table: str
     description: str
+    blocks: bool = True
 
 
 IDENTITIES = (
@@ -25,6 +29,12 @@ IDENTITIES = (
     Identity("fills_balance", "positions", "Start + fills - costs = end, action by action, cash and shares."),
     Identity("sessions_link", "positions", "A session opens with what the model's session before it closed with."),
     Identity("profits_add_up", "daily_pnl", "The sum of daily profits = last closing equity - initial cash."),
+    Identity(
+        "no_day_missing",
+        "daily_pnl",
+        "Every scored session follows the one that it opened from; a series ends where one is missing.",
+        blocks=False,
+    ),
 )
 
 

@@ -29,7 +29,7 @@ def ranking_assets() -> list[dg.AssetsDefinition]:
     def leaderboard(duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
         """Models, baselines and the benchmark by return, then Sharpe, then drawdown; ties share a rank."""
         with writing(duckdb) as con:
-            broken = [problem for identity in IDENTITIES for problem in violations(con, identity)]
+            broken = [problem for i in IDENTITIES if i.blocks for problem in violations(con, i)]
             if broken:
                 raise dg.Failure(f"nobody is ranked while the books do not balance: {'; '.join(broken[:10])}")
             standings = rebuild_leaderboard(con)

@@ -130,12 +130,12 @@ CORRUPTIONS = {
     "a profit that is a cent off": (
         "profits_add_up",
         ["UPDATE daily_pnl SET daily_profit = 210.01 WHERE (model, date) = ('model-a', '2025-10-03')"],
-        [f"{M} on {OCT_07}: daily profits add up to 403.010000, equity grew by 403.000000"],
+        [f"{M} on {OCT_03}: daily profit 210.010000 counts from 10239.990000, not from 10240.000000"],
     ),
     "a day that is missing": (
-        "profits_add_up",
+        "no_day_missing",
         ["DELETE FROM daily_pnl WHERE (model, date) = ('model-a', '2025-10-06')"],
-        [f"{M} on {OCT_07}: daily profits add up to 910.000000, equity grew by 403.000000"],
+        [f"{M} on {OCT_07}: the session that it opened from, {OCT_06}, is missing or not scored"],
     ),
 }
 
@@ -178,6 +178,7 @@ def test_a_red_check_says_why_and_stops_what_lies_downstream_of_it(corrupted: Ar
         "fills_balance": False,
         "sessions_link": True,
         "profits_add_up": True,
+        "no_day_missing": True,
     }
     assert PROBLEM in (checks["fills_balance"].description or "")
     assert not result.success

@@ -1,7 +1,19 @@
 -- The equity curve of every portfolio, one row per scored session, and beside them the benchmark.
 -- $benchmark: symbol that is bought and held, or NULL for none.  $initial_cash: what the benchmark starts with.
-WITH scored AS (
+WITH chains AS (
     -- A session without its closing price is traded but has no mark yet; it joins the curve when the bar is complete.
+    SELECT
+        *,
+        lag(date) OVER chain IS DISTINCT FROM CASE
+            WHEN days_since_last_session > 0 THEN date - days_since_last_session
+        END AS is_cut_off
+    FROM daily_pnl
+    WHERE closing_equity IS NOT NULL
+    WINDOW chain AS (PARTITION BY model ORDER BY date)
+),
+
+scored AS (
+    -- A curve ends where a session is missing (check no_day_missing), so that its profits always add up.
     SELECT
         model,
         kind,
@@ -16,8 +28,8 @@ WITH scored AS (
         cash,
         trades,
         costs
-    FROM daily_pnl
-    WHERE closing_equity IS NOT NULL
+    FROM chains
+    QUALIFY NOT bool_or(is_cut_off) OVER (PARTITION BY model ORDER BY date)
 ),
 
 benchmark_closes AS (
