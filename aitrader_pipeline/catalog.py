@@ -14,7 +14,7 @@ BOOKS = ("reasoning_logs", "positions", "holdings", "daily_pnl")
 BOARDS = ("portfolio_timeseries", "performance_metrics", "leaderboard")
 
 OWNERS = ["team:arena"]
-# DuckDB has one writing process at a time; the pool's limit of 1 stands in dagster.yaml.
+# DuckDB has one writing process at a time: writers wait for the file. A limit on the pool can be set in the UI.
 MART_POOL = "duckdb"
 
 
