@@ -1,22 +1,24 @@
-"""What the daemon and the server do with an arena: they store runs and backfills, and tick sensors and schedules."""
+"""What the daemon and the server do with an arena: they store runs and backfills, and tick what is automatic."""
 
 import datetime as dt
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import dagster as dg
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from dagster._core.definitions.sensor_definition import SensorExecutionData
-from dagster._core.execution.backfill import PartitionBackfill
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
 from aitrader_pipeline.catalog import BOARDS, BOOKS, SESSIONS
 from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.partitions import Block
 from aitrader_pipeline.trading.chains import Cell
-from aitrader_pipeline_tests.arena_homes import ArenaHome
+from aitrader_pipeline_tests.arena_homes import QUIET, ArenaHome
 from aitrader_pipeline_tests.markets import cells_of, day
 
 EVERYTHING = (SESSIONS, *BOOKS, *BOARDS)
@@ -49,7 +51,7 @@ def add_run(
     *,
     assets: Sequence[str] = EVERYTHING,
     retries: dg.DagsterRun | None = None,
-    **tags: str,
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> dg.DagsterRun:
     """What Dagster stores of a run that somebody has launched over a rectangle."""
     selection = frozenset(dg.AssetKey(asset) for asset in assets)
@@ -63,6 +65,12 @@ def add_run(
         parent_run_id=retries.run_id if retries else None,
         remote_job_origin=_LOCATION.get_job_origin(job.name),
     )
+
+
+def add_copies(instance: dg.DagsterInstance, run: dg.DagsterRun, count: int) -> None:
+    """Store runs that are like another one but for their ids."""
+    for _ in range(count):
+        instance.add_run(run._replace(run_id=str(uuid.uuid4())))
 
 
 def add_backfill(
@@ -84,6 +92,11 @@ def add_backfill(
     )
     instance.add_backfill(backfill)
     return backfill
+
+
+def end_backfill(instance: dg.DagsterInstance, backfill: PartitionBackfill, status: BulkActionStatus) -> None:
+    """What the daemon stores when a backfill is over."""
+    instance.update_backfill(backfill._replace(status=status))
 
 
 def sensor_tick(
@@ -133,3 +146,16 @@ def asked_for(requests: Iterable[dg.RunRequest], arena: ArenaHome) -> list[Cell]
 def assets_of(request: dg.RunRequest) -> set[str]:
     """The assets that a request selects."""
     return {key.to_user_string() for key in request.asset_selection or ()}
+
+
+def launch(arena: ArenaHome, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+    """Run what a tick asked for, as the daemon would: with its assets, tags and config."""
+    with arena.instance() as instance:
+        job = build_definitions(arena.settings).resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
+            run_config={**QUIET, **request.run_config},
+            instance=instance,
+            asset_selection=list(request.asset_selection or ()),
+            tags=dict(request.tags),
+            raise_on_error=False,
+        )

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from aitrader_pipeline.automation.jobs import Job
+from aitrader_pipeline.store.mart import reading
 from aitrader_pipeline.store.sql import statement
 from aitrader_pipeline.store.staging import create_staging, insert_rows
 
@@ -24,6 +26,17 @@ _JOBS = (
     "error",
 )
 _DETAILS = ("job_id", "date", "model", "status", "started_at", "completed_at", "duration_seconds", "error")
+
+
+def tells_of_jobs(mart: Path) -> bool:
+    """Whether the mart holds any job; one that was thrown away and made anew does not.
+
+    Raises:
+        StoreError: there is no mart, or it stays locked.
+    """
+    with reading(mart) as con:
+        known = con.execute("SELECT estimated_size FROM duckdb_tables() WHERE table_name = 'jobs'").fetchall()
+    return any(size for (size,) in known)
 
 
 def write_jobs(con: duckdb.DuckDBPyConnection, jobs: Sequence[Job], config_path: str) -> None:

@@ -5,7 +5,7 @@ records, and whether work goes on is the state of its runs.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,6 +30,8 @@ JobStatus = Literal["pending", "running", "completed", "partial", "failed"]
 CellStatus = Literal["pending", "running", "completed", "failed", "skipped"]
 
 _SESSIONS_KEY = dg.AssetKey(SESSIONS)
+_NEWEST = 20
+_ENDED_BEFORE = "the run ended before this session was run"
 _WAITING = frozenset({dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING})
 
 
@@ -99,8 +101,22 @@ class _Launch:
     created_at: dt.datetime
     is_open: bool
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a run of it is unfinished, or more are to come."""
+        return self.is_open or any(record.dagster_run.status in UNFINISHED for record in self.runs)
 
-def jobs_of(settings: Settings, axes: Axes, instance: dg.DagsterInstance, limit: int = 20) -> list[Job]:
+
+@dataclass(frozen=True)
+class _Work:
+    """What goes on of a launch: the cells that are being run, those that wait, and why the rest has failed."""
+
+    running: frozenset[Cell]
+    waiting: frozenset[Cell]
+    errors: Mapping[str, str]
+
+
+def jobs_of(settings: Settings, axes: Axes, instance: dg.DagsterInstance, limit: int = _NEWEST) -> list[Job]:
     """The newest launches of sessions, newest first.
 
     Args:
@@ -111,6 +127,16 @@ def jobs_of(settings: Settings, axes: Axes, instance: dg.DagsterInstance, limit:
     """
     records = RecordStore(settings.records_dir)
     return [_job(launch, axes, records, instance) for launch in _launches(axes, instance)[:limit]]
+
+
+def jobs_to_record(
+    settings: Settings, axes: Axes, instance: dg.DagsterInstance, unfinished_before: Collection[str]
+) -> list[Job]:
+    """The newest launches, and older ones that are under way or were when they were last recorded."""
+    records = RecordStore(settings.records_dir)
+    launches = _launches(axes, instance)
+    older = [launch for launch in launches[_NEWEST:] if launch.under_way or launch.job_id in unfinished_before]
+    return [_job(launch, axes, records, instance) for launch in (*launches[:_NEWEST], *older)]
 
 
 def job_of(settings: Settings, axes: Axes, instance: dg.DagsterInstance, job_id: str | None = None) -> Job:
@@ -153,60 +179,76 @@ def _launches(axes: Axes, instance: dg.DagsterInstance) -> list[_Launch]:
 
 def _job(launch: _Launch, axes: Axes, records: RecordStore, instance: dg.DagsterInstance) -> Job:
     statuses = [record.dagster_run.status for record in launch.runs]
-    active = launch.is_open or any(status in UNFINISHED for status in statuses)
-    reported = {cell for record in launch.runs for cell in reports_of_run(instance, record.dagster_run.run_id)}
-    errors = _errors(launch.runs, instance)
+    reports: dict[Cell, dt.datetime] = {}
+    for record in launch.runs:
+        reports |= reports_of_run(instance, record.dagster_run.run_id)
+    work = _work(launch, axes, instance)
     details: list[JobDetail] = []
     for model in sorted({cell.model for cell in launch.cells}):
-        dates = sorted(cell.date for cell in launch.cells if cell.model == model)
-        running_runs = _cells_being_run(launch.runs, axes)
-        details += _chain(launch, model, dates, records, reported, errors, running_runs if active else frozenset())
+        chain = sorted(cell for cell in launch.cells if cell.model == model)
+        details += _chain(launch, chain, records, reports, work)
     started = min((record.start_time for record in launch.runs if record.start_time), default=None)
     ended = max((record.end_time for record in launch.runs if record.end_time), default=None)
+    waiting = all(status in _WAITING for status in statuses)
     return Job(
         job_id=launch.job_id,
-        status=_status(details, active=active, waiting=all(status in _WAITING for status in statuses)),
+        status=_status(details, active=launch.under_way, waiting=waiting),
         created_at=launch.created_at,
         started_at=_at(started),
-        completed_at=None if active else _at(ended),
-        error="; ".join(sorted(set(errors.values()))) or None,
+        completed_at=None if launch.under_way else _at(ended),
+        error="; ".join(sorted(set(work.errors.values()))) or None,
         details=tuple(sorted(details, key=lambda detail: (detail.date, detail.model))),
     )
 
 
+def _work(launch: _Launch, axes: Axes, instance: dg.DagsterInstance) -> _Work:
+    errors = _errors(launch.runs, instance)
+    running = _cells_of_runs(launch.runs, axes, {dg.DagsterRunStatus.STARTED})
+    waiting = _cells_of_runs(launch.runs, axes, UNFINISHED)
+    if launch.is_open:
+        waiting |= {cell for cell in launch.cells if cell.model not in errors}
+    return _Work(running, waiting, errors)
+
+
 def _chain(
     launch: _Launch,
-    model: str,
-    dates: Sequence[dt.date],
+    cells: Iterable[Cell],
     records: RecordStore,
-    reported: set[Cell],
-    errors: dict[str, str],
-    being_run: frozenset[Cell],
+    reports: Mapping[Cell, dt.datetime],
+    work: _Work,
 ) -> list[JobDetail]:
     """A model's days of a launch: what is done, then the one that is being run or has failed, then the rest."""
     details: list[JobDetail] = []
     head_seen = False
-    over = not being_run and not launch.is_open
-    for date in dates:
-        cell = Cell(date, model)
-        record = records.read(model, date)
-        if record is not None and (record.launch == launch.job_id or cell in reported):
-            details.append(_finished(record, launch.job_id))
+    for cell in cells:
+        finished = _finished(launch, cell, records.read(cell.model, cell.date), reports.get(cell))
+        if finished is not None:
+            details.append(finished)
             continue
-        if cell in being_run:
-            details.append(JobDetail(date, model, "pending" if head_seen else "running"))
-        elif over or model in errors:
-            reason = errors.get(model) or errors.get("") or "the run ended before this session was run"
-            details.append(JobDetail(date, model, "failed", error=_not_run(reason) if head_seen else reason))
+        if cell in work.running:
+            details.append(JobDetail(cell.date, cell.model, "pending" if head_seen else "running"))
+        elif cell in work.waiting:
+            details.append(JobDetail(cell.date, cell.model, "pending"))
         else:
-            details.append(JobDetail(date, model, "pending"))
+            reason = work.errors.get(cell.model) or work.errors.get("") or _ENDED_BEFORE
+            error = _not_run(reason) if head_seen else reason
+            details.append(JobDetail(cell.date, cell.model, "failed", error=error))
         head_seen = True
     return details
 
 
-def _finished(record: SessionRecord, job_id: str) -> JobDetail:
-    status: CellStatus = "completed" if record.launch == job_id else "skipped"
-    return JobDetail(record.date, record.model, status, record.started_at, record.finished_at)
+def _finished(
+    launch: _Launch, cell: Cell, record: SessionRecord | None, reported_at: dt.datetime | None
+) -> JobDetail | None:
+    """What a launch says of a model-day that it has run or kept; None where it has done neither."""
+    if record is not None and record.launch == launch.job_id:
+        return JobDetail(cell.date, cell.model, "completed", record.started_at, record.finished_at)
+    if reported_at is None:
+        return None
+    if record is None or record.finished_at > reported_at:
+        # Another launch has replaced it since: its times went with its record.
+        return JobDetail(cell.date, cell.model, "completed", completed_at=reported_at)
+    return JobDetail(cell.date, cell.model, "skipped", record.started_at, record.finished_at)
 
 
 def _not_run(reason: str) -> str:
@@ -223,28 +265,43 @@ def _status(details: Iterable[JobDetail], *, active: bool, waiting: bool) -> Job
     return "partial" if "completed" in states else "failed"
 
 
-def _cells_being_run(runs: Iterable[dg.RunRecord], axes: Axes) -> frozenset[Cell]:
-    started = [r.dagster_run for r in runs if r.dagster_run.status == dg.DagsterRunStatus.STARTED]
-    return frozenset(cell for run in started for cell in cells_of_run(run, axes))
+def _cells_of_runs(
+    runs: Iterable[dg.RunRecord], axes: Axes, statuses: Collection[dg.DagsterRunStatus]
+) -> frozenset[Cell]:
+    matching = [record.dagster_run for record in runs if record.dagster_run.status in statuses]
+    return frozenset(cell for run in matching for cell in cells_of_run(run, axes))
 
 
 def _errors(runs: Iterable[dg.RunRecord], instance: dg.DagsterInstance) -> dict[str, str]:
     """Why the runs of a launch failed: per model where the sessions say so, else under the empty name."""
     errors: dict[str, str] = {}
-    for record in runs:
-        run = record.dagster_run
+    retried = {record.dagster_run.parent_run_id for record in runs}
+    for run in (record.dagster_run for record in runs):
+        if run.run_id in retried:
+            continue
         if run.status is dg.DagsterRunStatus.CANCELED:
             errors[""] = "the run was cancelled"
-        if run.status is not dg.DagsterRunStatus.FAILURE:
-            continue
-        for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
-            failure = entry.get_dagster_event().step_failure_data
-            data = failure.user_failure_data
-            for model, value in (data.metadata if data else {}).items():
-                errors[model] = str(value.value)
-        if not errors:
-            errors[""] = "the run failed: see its page in the UI"
+        if run.status is dg.DagsterRunStatus.FAILURE:
+            errors |= _errors_of_models(run, instance) or {"": _last_words(run, instance)}
     return errors
+
+
+def _errors_of_models(run: dg.DagsterRun, instance: dg.DagsterInstance) -> dict[str, str]:
+    """What the sessions said of each model that failed."""
+    errors: dict[str, str] = {}
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        event = entry.get_dagster_event()
+        data = event.step_failure_data.user_failure_data
+        if event.step_key == SESSIONS and data is not None:
+            errors |= {model: str(value.value) for model, value in data.metadata.items()}
+    return errors
+
+
+def _last_words(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
+    """What Dagster says of a run that failed otherwise, such as that its process has died."""
+    entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+    messages = [entry.get_dagster_event().message for entry in entries]
+    return next((message for message in messages if message), "the run failed: see its page in the UI")
 
 
 def _at(timestamp: float | None) -> dt.datetime | None:

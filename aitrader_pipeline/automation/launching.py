@@ -9,6 +9,7 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.abandoned import process_tags
+from aitrader_pipeline.automation.failures import failure_message
 from aitrader_pipeline.catalog import BOARDS, BOOKS, SESSIONS
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.definitions import build_definitions
@@ -208,7 +209,7 @@ class Launcher:
             raise_on_error=False,
         )
         failed = (event for event in result.all_events if event.is_step_failure)
-        return [_message(event) for event in failed if event.step_key != IDENTITY_CHECKS]
+        return [failure_message(event) for event in failed if event.step_key != IDENTITY_CHECKS]
 
 
 def _known_models(settings: Settings, axes: Axes, named: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -258,14 +259,3 @@ def _why_no_session(date: dt.date, dates: Sequence[dt.date], calendar: TradingCa
         f"no session of the exchange; the nearest are {calendar.previous_session(date)} "
         f"and {calendar.next_session(date)}"
     )
-
-
-def _message(event: dg.DagsterEvent) -> str:
-    """What a failed step has to say to people: its own words, or its error's, without a traceback."""
-    data = event.step_failure_data
-    if data.user_failure_data and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
-    error = data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return f"{event.step_key}: {error.message.strip()}" if error else f"{event.step_key} failed"

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from aitrader_pipeline.automation.abandoned import end_abandoned_runs
 from aitrader_pipeline.automation.backlog import Backlog, backlog_of, unscored_sessions
-from aitrader_pipeline.automation.job_tables import write_jobs
-from aitrader_pipeline.automation.jobs import jobs_of
+from aitrader_pipeline.automation.failures import failure_message
+from aitrader_pipeline.automation.job_tables import tells_of_jobs, write_jobs
+from aitrader_pipeline.automation.jobs import jobs_to_record
 from aitrader_pipeline.automation.notifications import Notification, notify
 from aitrader_pipeline.catalog import BOARDS, BOOKS, SESSIONS
 from aitrader_pipeline.config import Settings
@@ -81,14 +83,21 @@ def _record_jobs(settings: Settings, axes: Axes) -> dg.SensorDefinition:
     @dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=10)
     def record_jobs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         """Keeps the tables `jobs` and `job_details` as Dagster's own records have it."""
-        jobs = jobs_of(settings, axes, context.instance)
+        # Nobody else does while no command is given, and what they were asked for would stay under way.
+        end_abandoned_runs(context.instance)
+        told, *unfinished = (context.cursor or "").split() or [""]
+        jobs = jobs_to_record(settings, axes, context.instance, unfinished)
         digest = hashlib.sha256(repr(jobs).encode()).hexdigest()
-        if digest == context.cursor:
-            return dg.SkipReason("nothing has changed")
-        if jobs:
-            with writing(DuckDBResource(database=str(settings.mart_path))) as con:
-                write_jobs(con, jobs, settings.config_path.name)
-        context.update_cursor(digest)
+        try:
+            if digest == told and (not jobs or tells_of_jobs(settings.mart_path)):
+                return dg.SkipReason("nothing has changed")
+            if jobs:
+                with writing(DuckDBResource(database=str(settings.mart_path))) as con:
+                    write_jobs(con, jobs, settings.config_path.name)
+        except StoreError as error:
+            return dg.SkipReason(str(error))
+        under_way = (job.job_id for job in jobs if job.status in ("pending", "running"))
+        context.update_cursor(" ".join((digest, *under_way)))
         return dg.SkipReason(f"told of {len(jobs)} launches")
 
     return record_jobs
@@ -99,7 +108,7 @@ def _notify_of_failures(settings: Settings) -> dg.SensorDefinition:
     def notify_of_failures(context: dg.RunFailureSensorContext) -> None:
         """Tells of a failed run: in the log, and to the webhook of the config."""
         run = context.dagster_run
-        messages = [event.message or "" for event in context.get_step_failure_events()]
+        messages = [failure_message(event) for event in context.get_step_failure_events()]
         notify(
             settings.config.notifications,
             Notification(launch_of(run), run.run_id, tuple(messages) or (context.failure_event.message or "",)),

@@ -5,6 +5,7 @@ backfill of few days and many models into a run per day and start them in any or
 to know which earlier days its own launch still owes.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -99,12 +100,11 @@ def own_events(context: dg.AssetExecutionContext) -> Iterator[None]:
         del tags[EXTERNALLY_MANAGED_ASSETS_TAG]
 
 
-def reports_of_run(instance: dg.DagsterInstance, run_id: str) -> frozenset[Cell]:
-    """The sessions that a run has reported as finished, those that it kept included."""
-    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-    events = (entry.get_dagster_event() for entry in entries)
-    return frozenset(
-        cell_of(event.partition)
-        for event in events
-        if event.partition and event.asset_key == dg.AssetKey(SESSIONS)
-    )
+def reports_of_run(instance: dg.DagsterInstance, run_id: str) -> dict[Cell, dt.datetime]:
+    """The sessions that a run has reported as finished, those that it kept included, and when it did."""
+    reports: dict[Cell, dt.datetime] = {}
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
+        event = entry.get_dagster_event()
+        if event.partition and event.asset_key == dg.AssetKey(SESSIONS):
+            reports[cell_of(event.partition)] = dt.datetime.fromtimestamp(entry.timestamp, dt.UTC)
+    return reports

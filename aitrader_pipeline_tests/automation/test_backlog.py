@@ -17,7 +17,7 @@ from aitrader_pipeline.automation.backlog import (
 from aitrader_pipeline.catalog import BOOKS, SESSIONS
 from aitrader_pipeline.partitions import axes_of
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena, reconfigure
-from aitrader_pipeline_tests.dagster_ticks import add_backfill, add_run, block_of, copy_of, trade
+from aitrader_pipeline_tests.dagster_ticks import add_backfill, add_run, block_of, copy_of, end_backfill, trade
 from aitrader_pipeline_tests.markets import FLAT, TEN_DAYS, baseline, cells_of, day
 
 CASH, HOLD, EQUAL = "cash", "buy_and_hold", "equal_weight"
@@ -122,7 +122,7 @@ def test_what_a_finished_run_left_undone_is_due_again(arena: ArenaHome, instance
 
 
 def test_the_single_cell_of_a_run_is_not_due(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
-    add_run(arena, instance, None, **{"dagster/partition": f"{TEN_DAYS[3]}|{HOLD}"})
+    add_run(arena, instance, None, tags={"dagster/partition": f"{TEN_DAYS[3]}|{HOLD}"})
     assert backlog(arena, instance).under_way == cells_of(HOLD, TEN_DAYS[3])
 
 
@@ -140,7 +140,7 @@ def test_what_a_backfill_was_asked_for_is_not_due_though_it_has_no_run_yet(
     backfill = add_backfill(arena, instance, asked, "catchup1")
     assert backlog(arena, instance).under_way == asked
     assert backlog(arena, instance).due == cells_of(MODELS, TEN_DAYS[3:]) - asked
-    instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
+    end_backfill(instance, backfill, BulkActionStatus.CANCELED)
     assert backlog(arena, instance).under_way == frozenset()
 
 

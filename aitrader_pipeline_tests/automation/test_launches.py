@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
+from aitrader_pipeline.automation.sensors import session_request
 from aitrader_pipeline.catalog import BOOKS, SESSIONS
-from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.partitions import Axes, axes_of
 from aitrader_pipeline.trading.launches import (
     cells_of_run,
@@ -17,9 +17,9 @@ from aitrader_pipeline.trading.launches import (
     own_events,
     reports_of_run,
 )
-from aitrader_pipeline_tests.arena_homes import QUIET, ArenaHome, priced_arena
-from aitrader_pipeline_tests.dagster_ticks import add_backfill, add_run, block_of, copy_of
-from aitrader_pipeline_tests.markets import FLAT, OCT_02, OCT_03, OCT_06, OCT_07, TEN_DAYS, baseline, cells_of
+from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena
+from aitrader_pipeline_tests.dagster_ticks import add_backfill, add_run, block_of, copy_of, end_backfill, launch
+from aitrader_pipeline_tests.markets import OCT_02, OCT_03, OCT_06, OCT_07, TEN_DAYS, baseline, cells_of
 
 CASH, HOLD, EQUAL = "cash", "buy_and_hold", "equal_weight"
 MODELS = (CASH, HOLD, EQUAL)
@@ -120,7 +120,7 @@ def test_the_cells_under_way_are_those_of_every_unfinished_run_and_backfill(
     backfill = add_backfill(arena, instance, cells_of(EQUAL, (OCT_02, OCT_07)), "backfill")
     runs = cells_of(CASH, (OCT_02, OCT_03)) | cells_of(HOLD, OCT_02)
     assert cells_under_way(instance, axes, SESSIONS_KEY) == runs | cells_of(EQUAL, (OCT_02, OCT_07))
-    instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_SUCCESS))
+    end_backfill(instance, backfill, BulkActionStatus.COMPLETED_SUCCESS)
     assert cells_under_way(instance, axes, SESSIONS_KEY) == runs
 
 
@@ -144,7 +144,7 @@ def test_a_run_reports_each_session_that_it_finished_once_whatever_becomes_of_th
     with arena.instance() as instance:
         events = instance.fetch_materializations(SESSIONS_KEY, limit=100).records
         assert sorted(str(event.partition_key) for event in events) == sorted(map(str, finished))
-        assert reports_of_run(instance, result.run_id) == finished
+        assert set(reports_of_run(instance, result.run_id)) == finished
         assert instance.get_materialized_partitions(SESSIONS_KEY) == set(map(str, finished))
 
 
@@ -152,14 +152,11 @@ def test_a_run_that_keeps_what_it_finds_reports_it_too(arena: ArenaHome) -> None
     tags = block_of((CASH,), (OCT_02, OCT_03)).tags()
     arena.materialise(SESSIONS, tags=tags)
     launches = arena.launches()
-    keeping = {**QUIET, "ops": {SESSIONS: {"config": {"keep_finished": True}}}}
+    result = launch(arena, session_request(block_of((CASH,), (OCT_02, OCT_03)), run_key="again"))
+    assert result.success
+    assert arena.launches() == launches
     with arena.instance() as instance:
-        job = build_definitions(arena.settings).resolve_implicit_global_asset_job_def()
-        result = job.execute_in_process(
-            run_config=keeping, instance=instance, asset_selection=[SESSIONS_KEY], tags=tags
-        )
-        assert arena.launches() == launches
-        assert reports_of_run(instance, result.run_id) == cells_of(CASH, (OCT_02, OCT_03))
+        assert set(reports_of_run(instance, result.run_id)) == cells_of(CASH, (OCT_02, OCT_03))
 
 
 def test_books_of_a_run_are_no_reports_of_sessions(arena: ArenaHome) -> None:
@@ -167,7 +164,7 @@ def test_books_of_a_run_are_no_reports_of_sessions(arena: ArenaHome) -> None:
     result = arena.materialise(*BOOKS, tags=block_of((CASH,), (OCT_02, OCT_03)).tags())
     assert result.success
     with arena.instance() as instance:
-        assert reports_of_run(instance, result.run_id) == frozenset()
+        assert reports_of_run(instance, result.run_id) == {}
 
 
 # --- whose events those of a step are ---

@@ -17,8 +17,8 @@ from aitrader_pipeline_tests.dagster_ticks import (
     EVERYTHING,
     asked_for,
     assets_of,
-    block_of,
     copy_of,
+    launch,
     schedule_tick,
     the_schedule,
     trade,
@@ -105,7 +105,7 @@ def test_the_run_that_the_schedule_asks_for_does_the_day(prepared: ArenaHome, tm
     arena.mart.unlink()
     with arena.instance() as instance:
         request = the_request(schedule_tick(arena, instance, close_of(OCT_03)))
-    assert arena.materialise(*assets_of(request), tags=dict(request.tags)).success
+    assert launch(arena, request).success
     assert set(arena.all_records()) == cells_of(MODELS, (OCT_02, OCT_03))
     assert sorted(arena.rows("SELECT model, date, sessions FROM leaderboard")) == [
         (HOLD, day(OCT_03), 2),
@@ -158,16 +158,16 @@ def test_every_session_around_the_holidays_is_asked_for_once(
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "hours"),
+    "hours",
     [
-        pytest.param("2025-10-31", "2025-11-04", {"2025-10-31": 20, "2025-11-03": 21, "2025-11-04": 21}, id="autumn"),
-        pytest.param("2026-03-06", "2026-03-10", {"2026-03-06": 21, "2026-03-09": 20, "2026-03-10": 20}, id="spring"),
+        pytest.param({"2025-10-31": 20, "2025-11-03": 21, "2025-11-04": 21}, id="autumn"),
+        pytest.param({"2026-03-06": 21, "2026-03-09": 20, "2026-03-10": 20}, id="spring"),
     ],
 )
 def test_it_ticks_at_half_past_four_in_new_york_on_both_sides_of_a_change_of_clocks(
-    prepared: ArenaHome, first: str, last: str, hours: dict[str, int]
+    prepared: ArenaHome, hours: dict[str, int]
 ) -> None:
-    ticks = ticks_between(prepared, first, last)
+    ticks = ticks_between(prepared, min(hours), max(hours))
     assert {moment.astimezone(NEW_YORK).time() for moment in ticks} == {dt.time(16, 30)}
     assert {str(moment.astimezone(dt.UTC).date()): moment.astimezone(dt.UTC).hour for moment in ticks} == hours
 

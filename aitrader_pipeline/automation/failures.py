@@ -1,0 +1,14 @@
+"""Failures of steps, as people are told of them."""
+
+import dagster as dg
+
+
+def failure_message(event: dg.DagsterEvent) -> str:
+    """What a failed step has to say to people: its own words, or its error's, without a traceback."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return f"{event.step_key}: {error.message.strip()}" if error else f"{event.step_key} failed"

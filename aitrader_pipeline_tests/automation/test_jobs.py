@@ -1,0 +1,339 @@
+"""Jobs: what `jobs` and `status` tell of every launch, however it was made and whatever became of it."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.execution.backfill import BulkActionStatus
+
+from aitrader_pipeline.automation.jobs import Job, job_of, job_shape, jobs_of
+from aitrader_pipeline.automation.sensors import session_request
+from aitrader_pipeline.catalog import BOOKS
+from aitrader_pipeline.partitions import axes_of
+from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena
+from aitrader_pipeline_tests.dagster_ticks import (
+    add_backfill,
+    add_run,
+    block_of,
+    copy_of,
+    end_backfill,
+    launch,
+    trade,
+)
+from aitrader_pipeline_tests.markets import FLAT, KEY_VARIABLE, OCT_02, TEN_DAYS, baseline, cells_of, model
+
+CASH, HOLD, BROKEN = "cash", "buy_and_hold", "broken"
+MODELS = (CASH, HOLD)
+# Where nobody listens; a session fails before that, because its key is not set.
+NOWHERE = "http://127.0.0.1:9/v1"
+
+# Building what the server stores of a backfill still goes through a method that Dagster itself deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:Function `AssetSelection.sources`:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
+    """Two baselines and a model that always fails, with prices of ten sessions; nothing has been run."""
+    roster = [*(baseline(name) for name in MODELS), model(BROKEN, NOWHERE)]
+    arena = priced_arena(tmp_path_factory.mktemp("prepared"), roster, FLAT)
+    assert arena.materialise("prices").success
+    return arena
+
+
+@pytest.fixture(scope="module")
+def partial(prepared: ArenaHome, tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
+    """The first three sessions, run by command: one of the three models has failed."""
+    arena = copy_of(prepared, tmp_path_factory.mktemp("partial"))
+    assert arena.aitrader("run", "--end", TEN_DAYS[2]).status == 1
+    return arena
+
+
+@pytest.fixture
+def arena(prepared: ArenaHome, tmp_path: Path) -> ArenaHome:
+    return copy_of(prepared, tmp_path)
+
+
+@pytest.fixture
+def instance(arena: ArenaHome) -> Iterator[dg.DagsterInstance]:
+    with arena.instance() as instance:
+        yield instance
+
+
+def the_job(arena: ArenaHome, instance: dg.DagsterInstance, job_id: str | None = None) -> Job:
+    settings = arena.settings
+    return job_of(settings, axes_of(settings), instance, job_id)
+
+
+def states(job: Job, model: str) -> list[str]:
+    """What became of a model's days, in order."""
+    return [detail.status for detail in job.details if detail.model == model]
+
+
+def errors(job: Job, model: str) -> list[str | None]:
+    return [detail.error for detail in job.details if detail.model == model]
+
+
+def status(arena: ArenaHome, *words: str) -> Any:
+    return arena.ok("status", *words, "--format", "json").json
+
+
+# --- how a launch ends ---
+
+
+def test_a_launch_of_which_all_is_done_is_completed(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+    trade(arena, MODELS, TEN_DAYS[:2])
+    job = the_job(arena, instance)
+    assert (job.status, job.error) == ("completed", None)
+    assert states(job, CASH) == states(job, HOLD) == ["completed"] * 2
+    assert set(arena.launches().values()) == {job.job_id}
+    record = arena.all_records()[min(arena.all_records())]
+    assert (job.details[0].started_at, job.details[0].completed_at) == (record.started_at, record.finished_at)
+    assert job.started_at is not None
+    assert job.completed_at is not None
+    assert job.created_at <= job.started_at <= job.completed_at <= dt.datetime.now(dt.UTC)
+    assert job.total_duration_seconds == (job.completed_at - job.started_at).total_seconds()
+
+
+def test_a_launch_of_which_some_failed_is_partial_and_each_failure_says_why(partial: ArenaHome) -> None:
+    with partial.instance() as instance:
+        job = the_job(partial, instance)
+    assert job.status == "partial"
+    assert states(job, CASH) == states(job, HOLD) == ["completed"] * 3
+    assert states(job, BROKEN) == ["failed"] * 3
+    first, *later = errors(job, BROKEN)
+    assert f"{BROKEN} on {OCT_02}" in (first or "")
+    assert f"{KEY_VARIABLE} is not set" in (first or "")
+    assert later == [f"not run because an earlier session failed: {first}"] * 2
+    assert job.error == first
+
+
+def test_a_launch_of_which_nothing_is_done_is_failed(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+    assert not arena.materialise("agent_sessions", tags=block_of((BROKEN,), TEN_DAYS[:2]).tags()).success
+    job = the_job(arena, instance)
+    assert job.status == "failed"
+    assert job.completed_at is not None
+    assert job.count("completed", "running", "pending", "skipped") == 0
+
+
+def test_what_a_launch_kept_is_skipped_and_fails_nothing(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+    trade(arena, MODELS, TEN_DAYS[:2])
+    (first,) = set(arena.launches().values())
+    assert launch(arena, session_request(block_of(MODELS, TEN_DAYS[:3]), run_key="catch up")).success
+    job = the_job(arena, instance)
+    assert job.job_id != first
+    assert job.status == "completed"
+    assert states(job, CASH) == states(job, HOLD) == ["skipped", "skipped", "completed"]
+    assert states(the_job(arena, instance, first), CASH) == ["completed", "completed"]
+
+
+def test_a_launch_that_was_cancelled_says_so(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+    run = add_run(arena, instance, block_of(MODELS, TEN_DAYS[:2]), dg.DagsterRunStatus.STARTED)
+    instance.report_run_canceled(run)
+    job = the_job(arena, instance)
+    assert (job.status, job.error) == ("failed", "the run was cancelled")
+    assert errors(job, CASH) == [
+        "the run was cancelled",
+        "not run because an earlier session failed: the run was cancelled",
+    ]
+
+
+def test_a_run_that_dies_says_what_dagster_knows_of_it(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+    run = add_run(arena, instance, block_of((CASH,), TEN_DAYS[:2]), dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(run, "its machine is gone")
+    job = the_job(arena, instance)
+    assert (job.status, job.error) == ("failed", "its machine is gone")
+    assert states(job, CASH) == ["failed", "failed"]
+
+
+def test_a_retry_is_part_of_the_launch_and_its_success_is_the_launch_s(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    trade(arena, MODELS, TEN_DAYS[:2])
+    (job_id,) = set(arena.launches().values())
+    first = instance.get_run_by_id(job_id)
+    assert first is not None
+    retry = add_run(arena, instance, block_of(MODELS, TEN_DAYS[:4]), retries=first)
+    job = the_job(arena, instance)
+    assert (job.job_id, job.status) == (job_id, "running")
+    assert states(job, CASH) == ["completed", "completed", "pending", "pending"]
+    instance.report_run_failed(retry, "no room")
+    job = the_job(arena, instance)
+    assert job.status == "partial"
+    assert states(job, CASH) == ["completed", "completed", "failed", "failed"]
+
+
+def test_a_launch_whose_sessions_were_replaced_later_is_told_as_it_ended(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    trade(arena, MODELS, TEN_DAYS[:2])
+    (first,) = set(arena.launches().values())
+    before = the_job(arena, instance, first)
+    trade(arena, MODELS, TEN_DAYS[:1])
+    newest = the_job(arena, instance)
+    assert states(newest, CASH) == ["completed"]
+    job = the_job(arena, instance, first)
+    assert newest.job_id != first
+    assert (job.status, states(job, CASH)) == (before.status, states(before, CASH))
+    # The times of the session that stood there are gone with it; the new one's belong to the new launch.
+    assert job.details[0].started_at is None
+
+
+# --- how far it is ---
+
+
+def test_a_launch_that_waits_is_pending_with_all_its_cells(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+    add_run(arena, instance, block_of(MODELS, TEN_DAYS[:2]))
+    job = the_job(arena, instance)
+    assert (job.status, job.count("pending"), len(job.details)) == ("pending", 4, 4)
+    assert (job.started_at, job.completed_at, job.total_duration_seconds) == (None, None, None)
+    assert job.current == ()
+
+
+def test_a_launch_that_is_being_run_tells_what_is_done_what_is_current_and_what_is_to_come(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    trade(arena, MODELS, TEN_DAYS[:2])
+    (job_id,) = set(arena.launches().values())
+    first = instance.get_run_by_id(job_id)
+    assert first is not None
+    add_run(arena, instance, block_of(MODELS, TEN_DAYS[:4]), dg.DagsterRunStatus.STARTED, retries=first)
+    job = the_job(arena, instance)
+    assert job.status == "running"
+    assert job.completed_at is None
+    progress = job_shape(job, with_details=False)["progress"]
+    assert progress == {
+        "total_model_days": 8,
+        "completed": 4,
+        "failed": 0,
+        "skipped": 0,
+        "pending": 2,
+        "current": [{"date": TEN_DAYS[2], "model": name} for name in (HOLD, CASH)],
+    }
+
+
+def test_a_backfill_is_one_job_with_all_its_runs(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+    days = TEN_DAYS[:3]
+    backfill = add_backfill(arena, instance, cells_of(MODELS, days), "backfill1")
+    assert the_job(arena, instance).status == "pending"
+    piece = {**block_of((CASH,), days).tags(), "dagster/backfill": "backfill1"}
+    assert arena.materialise("agent_sessions", tags=piece).success
+    add_run(
+        arena,
+        instance,
+        block_of((HOLD,), days),
+        dg.DagsterRunStatus.STARTED,
+        tags={"dagster/backfill": "backfill1"},
+    )
+    (job,) = jobs_of(arena.settings, axes_of(arena.settings), instance)
+    assert (job.job_id, job.status) == ("backfill1", "running")
+    assert states(job, CASH) == ["completed"] * 3
+    assert states(job, HOLD) == ["running", "pending", "pending"]
+    for record in instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        instance.report_run_canceled(record.dagster_run)
+    end_backfill(instance, backfill, BulkActionStatus.CANCELED)
+    job = the_job(arena, instance)
+    assert job.status == "partial"
+    assert states(job, HOLD) == ["failed"] * 3
+    assert errors(job, HOLD)[0] == "the run was cancelled"
+    assert errors(job, CASH) == [None] * 3
+
+
+def test_runs_without_sessions_are_no_jobs(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+    trade(arena, MODELS, TEN_DAYS[:1])
+    assert arena.materialise(*BOOKS, tags=block_of(MODELS, TEN_DAYS[:1]).tags()).success
+    assert len(jobs_of(arena.settings, axes_of(arena.settings), instance)) == 1
+
+
+# --- the commands ---
+
+
+def test_status_answers_in_the_shape_of_the_api(partial: ArenaHome) -> None:
+    answer = status(partial)
+    assert set(answer) == {
+        "job_id",
+        "status",
+        "date_range",
+        "models",
+        "progress",
+        "created_at",
+        "started_at",
+        "completed_at",
+        "total_duration_seconds",
+        "error",
+    }
+    assert answer["status"] == "partial"
+    assert answer["date_range"] == list(TEN_DAYS[:3])
+    assert answer["models"] == sorted((*MODELS, BROKEN))
+    progress = answer["progress"]
+    details = progress.pop("details")
+    assert progress == {
+        "total_model_days": 9,
+        "completed": 6,
+        "failed": 3,
+        "skipped": 0,
+        "pending": 0,
+        "current": [],
+    }
+    days = [(date, name) for date in TEN_DAYS[:3] for name in sorted((*MODELS, BROKEN))]
+    assert [(detail["date"], detail["model"]) for detail in details] == days
+    for detail in details:
+        assert set(detail) == {"date", "model", "status", "duration_seconds", "error"}
+        failed = detail["model"] == BROKEN
+        assert detail["status"] == ("failed" if failed else "completed")
+        assert (detail["duration_seconds"] is None) == failed
+        assert (detail["error"] is None) != failed
+    for moment in ("created_at", "started_at", "completed_at"):
+        assert dt.datetime.fromisoformat(answer[moment]).utcoffset() == dt.timedelta(0)
+
+
+def test_jobs_lists_the_newest_first_without_their_details(arena: ArenaHome) -> None:
+    for date in TEN_DAYS[:3]:
+        trade(arena, MODELS, [date])
+    listed = arena.ok("jobs", "--format", "json").json["jobs"]
+    assert [job["date_range"] for job in listed] == [[date] for date in reversed(TEN_DAYS[:3])]
+    assert not any("details" in job["progress"] for job in listed)
+    assert arena.ok("jobs", "--limit", "2", "--format", "json").json["jobs"] == listed[:2]
+
+
+def test_a_job_is_found_by_the_beginning_of_its_id(partial: ArenaHome) -> None:
+    newest = status(partial)
+    assert status(partial, newest["job_id"]) == status(partial, newest["job_id"][:8]) == newest
+
+
+def test_an_unknown_job_is_told_with_the_newest_there_are(arena: ArenaHome) -> None:
+    for date in TEN_DAYS[:4]:
+        trade(arena, MODELS, [date])
+    ids = [job["job_id"] for job in arena.ok("jobs", "--format", "json").json["jobs"]]
+    answer = arena.aitrader("status", "nothing-like-it")
+    assert (answer.status, answer.out) == (1, "")
+    assert answer.said == f"error: there is no job nothing-like-it; the newest are {', '.join(ids[:3])}"
+
+
+def test_a_beginning_that_two_jobs_share_is_not_enough(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+    for name in ("twin-one", "twin-two"):
+        add_backfill(arena, instance, cells_of(CASH, OCT_02), name)
+    answer = arena.aitrader("status", "twin")
+    assert answer.status == 1
+    assert "2 jobs begin with twin; give more of the id" in answer.said
+    assert status(arena, "twin-one")["job_id"] == "twin-one"
+
+
+def test_before_the_first_launch_the_commands_say_so(prepared: ArenaHome) -> None:
+    for command in ("jobs", "status"):
+        answer = prepared.aitrader(command)
+        assert (answer.status, answer.out) == (1, "")
+        assert "no job has been launched yet" in answer.said
+
+
+def test_the_tables_for_people_name_the_job_and_each_model_day(partial: ArenaHome) -> None:
+    job_id = status(partial)["job_id"]
+    listed, told = partial.ok("jobs").out, partial.ok("status").out
+    assert job_id[:8] in listed
+    assert "partial" in listed
+    assert job_id in told
+    assert all(date in told for date in TEN_DAYS[:3])
+    rows = partial.ok("status", "--format", "csv").out.splitlines()
+    assert len(rows) == 1 + 9
