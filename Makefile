@@ -39,6 +39,7 @@ lint: $(INSTALLED) ## Check style, types and safety
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy scripts benchmarks
 	$(BIN)/bandit --quiet --recursive aitrader_pipeline scripts --configfile pyproject.toml
 
 format: $(INSTALLED) ## Format the code

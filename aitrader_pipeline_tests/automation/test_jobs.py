@@ -148,7 +148,7 @@ def test_a_run_that_dies_says_what_dagster_knows_of_it(arena: ArenaHome, instanc
     assert states(job, CASH) == ["failed", "failed"]
 
 
-def test_a_retry_is_part_of_the_launch_and_its_success_is_the_launch_s(
+def test_a_retry_is_part_of_the_launch_and_its_end_is_the_launch_s(
     arena: ArenaHome, instance: dg.DagsterInstance
 ) -> None:
     trade(arena, MODELS, TEN_DAYS[:2])
@@ -163,6 +163,16 @@ def test_a_retry_is_part_of_the_launch_and_its_success_is_the_launch_s(
     job = the_job(arena, instance)
     assert job.status == "partial"
     assert states(job, CASH) == ["completed", "completed", "failed", "failed"]
+
+
+def test_what_failed_and_is_retried_waits_again(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+    block = block_of((CASH,), TEN_DAYS[:2])
+    first = add_run(arena, instance, block, dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(first, "no room")
+    add_run(arena, instance, block, retries=first)
+    job = the_job(arena, instance)
+    assert (job.job_id, job.status, job.error) == (first.run_id, "pending", None)
+    assert states(job, CASH) == ["pending", "pending"]
 
 
 def test_a_launch_whose_sessions_were_replaced_later_is_told_as_it_ended(
