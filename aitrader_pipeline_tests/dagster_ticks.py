@@ -44,7 +44,6 @@ def trade(arena: ArenaHome, models: Sequence[str], days: Sequence[str]) -> None:
 
 
 def add_run(
-    arena: ArenaHome,
     instance: dg.DagsterInstance,
     block: Block | None,
     status: dg.DagsterRunStatus = dg.DagsterRunStatus.QUEUED,
@@ -53,24 +52,19 @@ def add_run(
     retries: dg.DagsterRun | None = None,
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> dg.DagsterRun:
-    """What Dagster stores of a run that somebody has launched over a rectangle."""
-    selection = frozenset(dg.AssetKey(asset) for asset in assets)
-    job = build_definitions(arena.settings).resolve_implicit_global_asset_job_def()
-    return instance.create_run_for_job(
-        job.get_subset(asset_selection=selection),
-        status=status,
-        tags={**(block.tags() if block else {}), **tags},
-        asset_selection=selection,
-        root_run_id=retries.root_run_id or retries.run_id if retries else None,
-        parent_run_id=retries.run_id if retries else None,
-        remote_job_origin=_LOCATION.get_job_origin(job.name),
+    """Store a run that somebody has launched over a rectangle; nobody runs it."""
+    return instance.add_run(
+        dg.DagsterRun(
+            job_name="__ASSET_JOB",
+            run_id=str(uuid.uuid4()),
+            status=status,
+            tags={**(block.tags() if block else {}), **tags},
+            asset_selection=frozenset(dg.AssetKey(asset) for asset in assets),
+            root_run_id=retries.root_run_id or retries.run_id if retries else None,
+            parent_run_id=retries.run_id if retries else None,
+            remote_job_origin=_LOCATION.get_job_origin("__ASSET_JOB"),
+        )
     )
-
-
-def add_copies(instance: dg.DagsterInstance, run: dg.DagsterRun, count: int) -> None:
-    """Store runs that are like another one but for their ids."""
-    for _ in range(count):
-        instance.add_run(run._replace(run_id=str(uuid.uuid4())))
 
 
 def add_backfill(

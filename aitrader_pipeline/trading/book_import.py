@@ -22,7 +22,6 @@ from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.arena import Arena
 from aitrader_pipeline.trading.book_replay import Replay
 from aitrader_pipeline.trading.book_rows import Breach, read_rows
-from aitrader_pipeline.trading.ledger import Fill, Refusal
 from aitrader_pipeline.trading.record import (
     SCHEMA_VERSION,
     Action,
@@ -207,37 +206,14 @@ def _records(
             initial_cash=initial_cash,
             start=previous.end if previous else Book(cash=money(initial_cash)),
             end=Book.of(day.ledger.portfolio),
-            actions=tuple(_action(n, fill) for n, fill in enumerate(day.ledger.fills, start=1)),
-            refusals=tuple(_refused_order(refusal) for refusal in day.ledger.refusals),
+            actions=Action.numbered(day.ledger.fills),
+            refusals=tuple(map(RefusedOrder.of, day.ledger.refusals)),
             end_reason="imported",
             started_at=opened_at,
             finished_at=opened_at,
             book=origin.model_copy(update={"lines": tuple(day.lines), "breaches": flags}),
         )
         yield previous
-
-
-def _action(number: int, fill: Fill) -> Action:
-    return Action(
-        action_id=number,
-        type=fill.action,
-        symbol=fill.symbol,
-        amount=fill.amount,
-        price=fill.price,
-        costs=fill.costs,
-        cash=fill.cash,
-    )
-
-
-def _refused_order(refusal: Refusal) -> RefusedOrder:
-    return RefusedOrder(
-        type=refusal.action,
-        symbol=refusal.symbol,
-        amount=refusal.amount,
-        code=refusal.code,
-        message=refusal.message,
-        details=dict(refusal.details),
-    )
 
 
 def _signature(name: str, place: Path) -> str:

@@ -3,14 +3,15 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from itertools import repeat
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt
 
 from aitrader_pipeline.money import Money
-from aitrader_pipeline.trading.ledger import Portfolio, RefusalCode, Side
+from aitrader_pipeline.trading.ledger import Fill, Portfolio, Refusal, RefusalCode, Side
 
 SCHEMA_VERSION = 1
 
@@ -71,6 +72,23 @@ class Action(Entry):
     cash: Annotated[Money, Field(ge=0)]
     step: int = 0
 
+    @classmethod
+    def numbered(cls, fills: Iterable[Fill], steps: Iterable[int] = repeat(0)) -> "tuple[Action, ...]":
+        """The day's fills in order, each with the model call that ordered it (0 for none)."""
+        return tuple(
+            cls(
+                action_id=number,
+                type=fill.action,
+                symbol=fill.symbol,
+                amount=fill.amount,
+                price=fill.price,
+                costs=fill.costs,
+                cash=fill.cash,
+                step=step,
+            )
+            for number, (fill, step) in enumerate(zip(fills, steps, strict=False), start=1)
+        )
+
 
 class RefusedOrder(Entry):
     """An order that the ledger refused, with its code and numbers."""
@@ -82,6 +100,19 @@ class RefusedOrder(Entry):
     message: str
     details: dict[str, StrictInt | Money] = {}
     step: int = 0
+
+    @classmethod
+    def of(cls, refusal: Refusal, step: int = 0) -> "RefusedOrder":
+        """The stored form of a refusal, with the model call that ordered it (0 for none)."""
+        return cls(
+            type=refusal.action,
+            symbol=refusal.symbol,
+            amount=refusal.amount,
+            code=refusal.code,
+            message=refusal.message,
+            details=dict(refusal.details),
+            step=step,
+        )
 
 
 class ToolRequest(Entry):

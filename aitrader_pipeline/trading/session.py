@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -131,8 +130,8 @@ async def run_session(
         initial_cash=contestant.initial_cash,
         start=Book.of(briefing.portfolio),
         end=Book.of(ledger.portfolio),
-        actions=_actions(ledger, transcript.fill_steps),
-        refusals=_refusals(ledger, transcript.refusal_steps),
+        actions=Action.numbered(ledger.fills, transcript.fill_steps),
+        refusals=tuple(map(RefusedOrder.of, ledger.refusals, transcript.refusal_steps)),
         end_reason=end_reason,
         messages=tuple(transcript.messages),
         calls=tuple(transcript.calls),
@@ -298,37 +297,6 @@ def finishes(text: str) -> bool:
 def _say(transcript: _Transcript, role: str, content: str, step: int = 0) -> None:
     transcript.messages.append(
         Message(role="system" if role == "system" else "user", content=content, step=step, at=_now())
-    )
-
-
-def _actions(ledger: Ledger, steps: Sequence[int]) -> tuple[Action, ...]:
-    return tuple(
-        Action(
-            action_id=number,
-            type=fill.action,
-            symbol=fill.symbol,
-            amount=fill.amount,
-            price=fill.price,
-            costs=fill.costs,
-            cash=fill.cash,
-            step=step,
-        )
-        for number, (fill, step) in enumerate(zip(ledger.fills, steps, strict=True), start=1)
-    )
-
-
-def _refusals(ledger: Ledger, steps: Sequence[int]) -> tuple[RefusedOrder, ...]:
-    return tuple(
-        RefusedOrder(
-            type=refusal.action,
-            symbol=refusal.symbol,
-            amount=refusal.amount,
-            code=refusal.code,
-            message=refusal.message,
-            details=dict(refusal.details),
-            step=step,
-        )
-        for refusal, step in zip(ledger.refusals, steps, strict=True)
     )
 
 

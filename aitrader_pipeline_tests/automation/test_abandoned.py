@@ -40,13 +40,12 @@ def instance(arena: ArenaHome) -> Iterator[dg.DagsterInstance]:
 
 
 def run_by(
-    arena: ArenaHome,
     instance: dg.DagsterInstance,
     process: str | None,
     status: dg.DagsterRunStatus = STARTED,
 ) -> dg.DagsterRun:
     tags = {TAG: process} if process else {}
-    return add_run(arena, instance, block_of((CASH,), TEN_DAYS[:2]), status, tags=tags)
+    return add_run(instance, block_of((CASH,), TEN_DAYS[:2]), status, tags=tags)
 
 
 def a_dead_process() -> int:
@@ -65,7 +64,7 @@ def test_runs_of_a_process_that_is_gone_are_ended_and_say_what_to_do(
 ) -> None:
     here = socket.gethostname()
     dead = [
-        run_by(arena, instance, f"{here}:{a_dead_process()}", dg.DagsterRunStatus(status))
+        run_by(instance, f"{here}:{a_dead_process()}", dg.DagsterRunStatus(status))
         for status in ("NOT_STARTED", "STARTING", "STARTED")
     ]
     assert sorted(end_abandoned_runs(instance)) == sorted(run.run_id for run in dead)
@@ -84,11 +83,11 @@ def test_runs_of_a_process_that_lives_or_of_another_machine_or_of_the_daemon_go_
     arena: ArenaHome, instance: dg.DagsterInstance
 ) -> None:
     runs = [
-        run_by(arena, instance, f"{socket.gethostname()}:{os.getppid()}"),
-        run_by(arena, instance, f"{socket.gethostname()}:1"),
-        run_by(arena, instance, f"another-machine:{a_dead_process()}"),
-        run_by(arena, instance, None),
-        run_by(arena, instance, None, dg.DagsterRunStatus.QUEUED),
+        run_by(instance, f"{socket.gethostname()}:{os.getppid()}"),
+        run_by(instance, f"{socket.gethostname()}:1"),
+        run_by(instance, f"another-machine:{a_dead_process()}"),
+        run_by(instance, None),
+        run_by(instance, None, dg.DagsterRunStatus.QUEUED),
     ]
     assert end_abandoned_runs(instance) == []
     statuses = [run.status for run in runs]
@@ -99,12 +98,12 @@ def test_a_run_of_this_process_s_own_number_is_one_from_before_a_restart(
     arena: ArenaHome, instance: dg.DagsterInstance
 ) -> None:
     # In a container the first process has the same number every time.
-    run = run_by(arena, instance, f"{socket.gethostname()}:{os.getpid()}")
+    run = run_by(instance, f"{socket.gethostname()}:{os.getpid()}")
     assert end_abandoned_runs(instance) == [run.run_id]
 
 
 def test_a_machine_s_name_may_hold_a_colon(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
-    run_by(arena, instance, f"host:port:{a_dead_process()}")
+    run_by(instance, f"host:port:{a_dead_process()}")
     assert end_abandoned_runs(instance) == []
 
 
@@ -144,7 +143,7 @@ def test_after_a_kill_the_next_command_tells_the_run_as_failed_and_nothing_stays
 def test_what_a_dead_process_was_asked_for_is_caught_up_without_any_command(
     arena: ArenaHome, instance: dg.DagsterInstance
 ) -> None:
-    run = run_by(arena, instance, f"{socket.gethostname()}:{a_dead_process()}")
+    run = run_by(instance, f"{socket.gethostname()}:{a_dead_process()}")
     sensor_tick(arena, instance, "record_jobs")
     assert arena.rows("SELECT status FROM jobs WHERE job_id = ?", [run.run_id]) == [("failed",)]
     (request,) = sensor_tick(arena, instance, "catch_up").run_requests or []

@@ -109,7 +109,7 @@ def test_only_the_dates_that_are_asked_about_are_missing(prepared: ArenaHome) ->
 def test_what_an_unfinished_run_was_asked_for_is_not_due(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
     unfinished = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
     for status, date in zip(unfinished, TEN_DAYS[3:], strict=False):
-        add_run(arena, instance, block_of(MODELS, [date]), dg.DagsterRunStatus(status))
+        add_run(instance, block_of(MODELS, [date]), dg.DagsterRunStatus(status))
     found = backlog(arena, instance)
     assert found.under_way == cells_of(MODELS, TEN_DAYS[3:8])
     assert found.due == cells_of(MODELS, TEN_DAYS[8:])
@@ -117,19 +117,19 @@ def test_what_an_unfinished_run_was_asked_for_is_not_due(arena: ArenaHome, insta
 
 def test_what_a_finished_run_left_undone_is_due_again(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
     for status in ("SUCCESS", "FAILURE", "CANCELED"):
-        add_run(arena, instance, block_of(MODELS, TEN_DAYS[3:5]), dg.DagsterRunStatus(status))
+        add_run(instance, block_of(MODELS, TEN_DAYS[3:5]), dg.DagsterRunStatus(status))
     assert backlog(arena, instance).under_way == frozenset()
 
 
 def test_the_single_cell_of_a_run_is_not_due(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
-    add_run(arena, instance, None, tags={"dagster/partition": f"{TEN_DAYS[3]}|{HOLD}"})
+    add_run(instance, None, tags={"dagster/partition": f"{TEN_DAYS[3]}|{HOLD}"})
     assert backlog(arena, instance).under_way == cells_of(HOLD, TEN_DAYS[3])
 
 
 def test_a_run_that_only_scores_its_cells_leaves_their_sessions_due(
     arena: ArenaHome, instance: dg.DagsterInstance
 ) -> None:
-    add_run(arena, instance, block_of(MODELS, TEN_DAYS[3:5]), assets=BOOKS)
+    add_run(instance, block_of(MODELS, TEN_DAYS[3:5]), assets=BOOKS)
     assert backlog(arena, instance).under_way == frozenset()
 
 
@@ -157,9 +157,9 @@ def test_sessions_that_are_being_scored_are_left_to_that_run(
     arena: ArenaHome, instance: dg.DagsterInstance
 ) -> None:
     trade(arena, MODELS, TEN_DAYS[3:4])
-    add_run(arena, instance, block_of((CASH,), TEN_DAYS[3:4]), assets=BOOKS)
+    add_run(instance, block_of((CASH,), TEN_DAYS[3:4]), assets=BOOKS)
     assert unscored(arena, instance) == cells_of(HOLD, TEN_DAYS[3])
-    add_run(arena, instance, block_of((HOLD,), TEN_DAYS[3:4]), assets=(SESSIONS,))
+    add_run(instance, block_of((HOLD,), TEN_DAYS[3:4]), assets=(SESSIONS,))
     assert unscored(arena, instance) == cells_of(HOLD, TEN_DAYS[3])
 
 

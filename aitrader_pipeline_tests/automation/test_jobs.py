@@ -130,7 +130,7 @@ def test_what_a_launch_kept_is_skipped_and_fails_nothing(arena: ArenaHome, insta
 
 
 def test_a_launch_that_was_cancelled_says_so(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
-    run = add_run(arena, instance, block_of(MODELS, TEN_DAYS[:2]), dg.DagsterRunStatus.STARTED)
+    run = add_run(instance, block_of(MODELS, TEN_DAYS[:2]), dg.DagsterRunStatus.STARTED)
     instance.report_run_canceled(run)
     job = the_job(arena, instance)
     assert (job.status, job.error) == ("failed", "the run was cancelled")
@@ -141,7 +141,7 @@ def test_a_launch_that_was_cancelled_says_so(arena: ArenaHome, instance: dg.Dags
 
 
 def test_a_run_that_dies_says_what_dagster_knows_of_it(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
-    run = add_run(arena, instance, block_of((CASH,), TEN_DAYS[:2]), dg.DagsterRunStatus.STARTED)
+    run = add_run(instance, block_of((CASH,), TEN_DAYS[:2]), dg.DagsterRunStatus.STARTED)
     instance.report_run_failed(run, "its machine is gone")
     job = the_job(arena, instance)
     assert (job.status, job.error) == ("failed", "its machine is gone")
@@ -155,7 +155,7 @@ def test_a_retry_is_part_of_the_launch_and_its_end_is_the_launch_s(
     (job_id,) = set(arena.launches().values())
     first = instance.get_run_by_id(job_id)
     assert first is not None
-    retry = add_run(arena, instance, block_of(MODELS, TEN_DAYS[:4]), retries=first)
+    retry = add_run(instance, block_of(MODELS, TEN_DAYS[:4]), retries=first)
     job = the_job(arena, instance)
     assert (job.job_id, job.status) == (job_id, "running")
     assert states(job, CASH) == ["completed", "completed", "pending", "pending"]
@@ -167,9 +167,9 @@ def test_a_retry_is_part_of_the_launch_and_its_end_is_the_launch_s(
 
 def test_what_failed_and_is_retried_waits_again(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
     block = block_of((CASH,), TEN_DAYS[:2])
-    first = add_run(arena, instance, block, dg.DagsterRunStatus.STARTED)
+    first = add_run(instance, block, dg.DagsterRunStatus.STARTED)
     instance.report_run_failed(first, "no room")
-    add_run(arena, instance, block, retries=first)
+    add_run(instance, block, retries=first)
     job = the_job(arena, instance)
     assert (job.job_id, job.status, job.error) == (first.run_id, "pending", None)
     assert states(job, CASH) == ["pending", "pending"]
@@ -195,7 +195,7 @@ def test_a_launch_whose_sessions_were_replaced_later_is_told_as_it_ended(
 
 
 def test_a_launch_that_waits_is_pending_with_all_its_cells(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
-    add_run(arena, instance, block_of(MODELS, TEN_DAYS[:2]))
+    add_run(instance, block_of(MODELS, TEN_DAYS[:2]))
     job = the_job(arena, instance)
     assert (job.status, job.count("pending"), len(job.details)) == ("pending", 4, 4)
     assert (job.started_at, job.completed_at, job.total_duration_seconds) == (None, None, None)
@@ -209,7 +209,7 @@ def test_a_launch_that_is_being_run_tells_what_is_done_what_is_current_and_what_
     (job_id,) = set(arena.launches().values())
     first = instance.get_run_by_id(job_id)
     assert first is not None
-    add_run(arena, instance, block_of(MODELS, TEN_DAYS[:4]), dg.DagsterRunStatus.STARTED, retries=first)
+    add_run(instance, block_of(MODELS, TEN_DAYS[:4]), dg.DagsterRunStatus.STARTED, retries=first)
     job = the_job(arena, instance)
     assert job.status == "running"
     assert job.completed_at is None
@@ -231,7 +231,6 @@ def test_a_backfill_is_one_job_with_all_its_runs(arena: ArenaHome, instance: dg.
     piece = {**block_of((CASH,), days).tags(), "dagster/backfill": "backfill1"}
     assert arena.materialise("agent_sessions", tags=piece).success
     add_run(
-        arena,
         instance,
         block_of((HOLD,), days),
         dg.DagsterRunStatus.STARTED,

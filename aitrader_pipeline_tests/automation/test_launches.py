@@ -114,9 +114,9 @@ def test_the_cells_under_way_are_those_of_every_unfinished_run_and_backfill(
     arena: ArenaHome, instance: dg.DagsterInstance, axes: Axes
 ) -> None:
     assert cells_under_way(instance, axes, SESSIONS_KEY) == frozenset()
-    add_run(arena, instance, block_of((CASH,), (OCT_02, OCT_03)))
-    add_run(arena, instance, block_of((HOLD,), (OCT_02,)), dg.DagsterRunStatus.STARTED)
-    add_run(arena, instance, block_of((HOLD,), TEN_DAYS), dg.DagsterRunStatus.SUCCESS)
+    add_run(instance, block_of((CASH,), (OCT_02, OCT_03)))
+    add_run(instance, block_of((HOLD,), (OCT_02,)), dg.DagsterRunStatus.STARTED)
+    add_run(instance, block_of((HOLD,), TEN_DAYS), dg.DagsterRunStatus.SUCCESS)
     backfill = add_backfill(arena, instance, cells_of(EQUAL, (OCT_02, OCT_07)), "backfill")
     runs = cells_of(CASH, (OCT_02, OCT_03)) | cells_of(HOLD, OCT_02)
     assert cells_under_way(instance, axes, SESSIONS_KEY) == runs | cells_of(EQUAL, (OCT_02, OCT_07))
@@ -127,8 +127,8 @@ def test_the_cells_under_way_are_those_of_every_unfinished_run_and_backfill(
 def test_only_runs_that_hold_the_asset_count_for_it(
     arena: ArenaHome, instance: dg.DagsterInstance, axes: Axes
 ) -> None:
-    add_run(arena, instance, block_of((CASH,), (OCT_02,)), assets=(SESSIONS,))
-    add_run(arena, instance, block_of((HOLD,), (OCT_02,)), assets=BOOKS)
+    add_run(instance, block_of((CASH,), (OCT_02,)), assets=(SESSIONS,))
+    add_run(instance, block_of((HOLD,), (OCT_02,)), assets=BOOKS)
     add_backfill(arena, instance, cells_of(EQUAL, OCT_02), "backfill")
     assert cells_under_way(instance, axes, dg.AssetKey("daily_pnl")) == cells_of(HOLD, OCT_02)
 

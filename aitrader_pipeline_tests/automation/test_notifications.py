@@ -116,7 +116,6 @@ def test_a_run_that_died_is_told_with_what_dagster_says_of_it(tmp_path: Path) ->
         arena = ArenaHome(arena.folder, {**arena.environ, VARIABLE: hook.url})
         with arena.instance() as instance:
             run = add_run(
-                arena,
                 instance,
                 block_of(("cash",), TEN_DAYS[:2]),
                 dg.DagsterRunStatus.STARTED,

@@ -14,7 +14,6 @@ from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena, reconfi
 from aitrader_pipeline_tests.dagster_ticks import (
     EVERYTHING,
     add_backfill,
-    add_copies,
     add_run,
     asked_for,
     assets_of,
@@ -95,11 +94,11 @@ def test_the_next_tick_over_the_same_cells_has_the_same_keys_and_no_two_are_alik
 
 
 def test_what_somebody_is_running_is_not_asked_for(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
-    add_run(arena, instance, block_of((CASH,), TEN_DAYS[3:]))
+    add_run(instance, block_of((CASH,), TEN_DAYS[3:]))
     add_backfill(arena, instance, cells_of(HOLD, TEN_DAYS[3:6]), "backfill")
     tick = sensor_tick(arena, instance, CATCH_UP)
     assert asked_for(tick.run_requests or [], arena) == sorted(cells_of(HOLD, TEN_DAYS[6:]))
-    add_run(arena, instance, block_of((HOLD,), TEN_DAYS[6:]), dg.DagsterRunStatus.STARTED)
+    add_run(instance, block_of((HOLD,), TEN_DAYS[6:]), dg.DagsterRunStatus.STARTED)
     tick = sensor_tick(arena, instance, CATCH_UP)
     assert not tick.run_requests
     assert tick.skip_message == "14 missing model-days are already being run"
@@ -202,7 +201,7 @@ def test_jobs_are_written_once_and_again_only_when_something_has_changed(
     assert again.skip_message == "nothing has changed"
     assert arena.mart.stat().st_mtime_ns == written
 
-    add_run(arena, instance, block_of(MODELS, TEN_DAYS[3:4]))
+    add_run(instance, block_of(MODELS, TEN_DAYS[3:4]))
     third = sensor_tick(arena, instance, RECORD, again.cursor or first.cursor)
     assert third.skip_message == "told of 2 launches"
     counted = arena.rows("SELECT status, count(*) FROM jobs GROUP BY ALL ORDER BY ALL")
@@ -211,7 +210,7 @@ def test_jobs_are_written_once_and_again_only_when_something_has_changed(
 
 
 def test_a_job_that_goes_on_is_replaced_in_the_tables(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
-    run = add_run(arena, instance, block_of(MODELS, TEN_DAYS[3:4]), dg.DagsterRunStatus.STARTED)
+    run = add_run(instance, block_of(MODELS, TEN_DAYS[3:4]), dg.DagsterRunStatus.STARTED)
     cursor = sensor_tick(arena, instance, RECORD).cursor
     mine = "SELECT status FROM jobs WHERE job_id = ?"
     assert arena.rows(mine, [run.run_id]) == [("running",)]
@@ -225,10 +224,10 @@ def test_a_job_that_goes_on_is_replaced_in_the_tables(arena: ArenaHome, instance
 def test_launches_that_go_on_are_recorded_however_many_came_after_them(
     arena: ArenaHome, instance: dg.DagsterInstance
 ) -> None:
-    run = add_run(arena, instance, block_of((CASH,), TEN_DAYS[3:4]), dg.DagsterRunStatus.STARTED)
+    run = add_run(instance, block_of((CASH,), TEN_DAYS[3:4]), dg.DagsterRunStatus.STARTED)
     cursor = sensor_tick(arena, instance, RECORD).cursor
-    newer = add_run(arena, instance, block_of((HOLD,), TEN_DAYS[3:4]), dg.DagsterRunStatus.CANCELED)
-    add_copies(instance, newer, 20)
+    for _ in range(21):
+        add_run(instance, block_of((HOLD,), TEN_DAYS[3:4]), dg.DagsterRunStatus.CANCELED)
     instance.report_run_failed(run, "its machine is gone")
     sensor_tick(arena, instance, RECORD, cursor)
     assert arena.rows("SELECT status FROM jobs WHERE job_id = ?", [run.run_id]) == [("failed",)]
