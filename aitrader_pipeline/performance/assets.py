@@ -13,6 +13,7 @@ from aitrader_pipeline.performance.books import write_books
 from aitrader_pipeline.performance.picture import as_markdown, equity_curves
 from aitrader_pipeline.performance.series import rebuild_metrics, rebuild_timeseries, return_curves
 from aitrader_pipeline.store.mart import writing
+from aitrader_pipeline.store.staging import row_count
 from aitrader_pipeline.trading.assets import records_of
 
 GROUP = "performance"
@@ -55,8 +56,9 @@ def performance_assets(settings: Settings, axes: Axes) -> list[dg.AssetsDefiniti
         records = records_of(settings, context)
         with writing(duckdb) as con:
             write_books(con, records)
-        for table in ("positions", "holdings", "daily_pnl"):
-            yield dg.MaterializeResult(asset_key=table)
+            rows = {table: row_count(con, table) for table in ("positions", "holdings", "daily_pnl")}
+        for table, count in rows.items():
+            yield dg.MaterializeResult(asset_key=table, metadata={"dagster/row_count": count})
 
     @dg.asset(
         group_name=GROUP,

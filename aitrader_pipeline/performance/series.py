@@ -8,6 +8,7 @@ import duckdb
 from aitrader_pipeline.money import money_text
 from aitrader_pipeline.performance.picture import Curve
 from aitrader_pipeline.store.sql import statement
+from aitrader_pipeline.store.staging import row_count
 
 _PACKAGE = "aitrader_pipeline.performance"
 
@@ -28,7 +29,7 @@ def rebuild_timeseries(con: duckdb.DuckDBPyConnection, *, benchmark: str | None,
         f"INSERT INTO portfolio_timeseries BY NAME {statement(_PACKAGE, 'portfolio_timeseries')}",
         {"benchmark": benchmark, "initial_cash": money_text(initial_cash)},
     )
-    return _count(con, "portfolio_timeseries")
+    return row_count(con, "portfolio_timeseries")
 
 
 def rebuild_metrics(con: duckdb.DuckDBPyConnection, *, risk_free_rate: float) -> int:
@@ -46,7 +47,7 @@ def rebuild_metrics(con: duckdb.DuckDBPyConnection, *, risk_free_rate: float) ->
         f"INSERT INTO performance_metrics BY NAME {metrics_query()}",
         metrics_window(None, None, risk_free_rate),
     )
-    return _count(con, "performance_metrics")
+    return row_count(con, "performance_metrics")
 
 
 def return_curves(con: duckdb.DuckDBPyConnection) -> dict[str, Curve]:
@@ -63,7 +64,3 @@ def metrics_query() -> str:
 def metrics_window(start: dt.date | None, end: dt.date | None, risk_free_rate: float) -> dict[str, object]:
     """The parameters of :func:`metrics_query`: both ends included, None for unbounded."""
     return {"start": start, "end": end, "risk_free_rate": risk_free_rate}
-
-
-def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
-    return int(con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608 # nosec B608

@@ -1,4 +1,4 @@
-"""Rows from Python into DuckDB, in bulk."""
+"""Rows from Python into DuckDB, in bulk, and how many there are."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -41,3 +41,8 @@ def create_staging(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[
     """
     listing = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     con.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({listing})")
+
+
+def row_count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    """The number of rows of a table of the mart."""
+    return int(con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608 # nosec B608

@@ -14,6 +14,7 @@ from aitrader_pipeline.market.view import PriceHistory
 from aitrader_pipeline.partitions import PREVIOUS_SESSION, Axes, calendar_of, cell_of, partition_key_of
 from aitrader_pipeline.store.mart import reading, writing
 from aitrader_pipeline.store.records import RecordStore
+from aitrader_pipeline.store.staging import row_count
 from aitrader_pipeline.trading.arena import Arena
 from aitrader_pipeline.trading.chains import Cell, Order, Outcome, run_order
 from aitrader_pipeline.trading.launches import cells_of_launch, launch_of, own_events
@@ -76,7 +77,8 @@ def trading_assets(settings: Settings, axes: Axes, on_record: OnRecord) -> list[
         records = records_of(settings, context)
         with writing(duckdb) as con:
             write_transcripts(con, records)
-        return dg.MaterializeResult(metadata={"messages": sum(len(r.messages) for r in records)})
+            rows = row_count(con, "reasoning_logs")
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 
     return [agent_sessions, reasoning_logs]
 

@@ -59,9 +59,7 @@ def test_a_run_says_by_which_process_of_which_machine_it_is_run() -> None:
     assert process_tags() == {TAG: f"{socket.gethostname()}:{os.getpid()}"}
 
 
-def test_runs_of_a_process_that_is_gone_are_ended_and_say_what_to_do(
-    arena: ArenaHome, instance: dg.DagsterInstance
-) -> None:
+def test_runs_of_a_process_that_is_gone_are_ended_and_say_what_to_do(instance: dg.DagsterInstance) -> None:
     here = socket.gethostname()
     dead = [
         run_by(instance, f"{here}:{a_dead_process()}", dg.DagsterRunStatus(status))
@@ -80,7 +78,7 @@ def test_runs_of_a_process_that_is_gone_are_ended_and_say_what_to_do(
 
 
 def test_runs_of_a_process_that_lives_or_of_another_machine_or_of_the_daemon_go_on(
-    arena: ArenaHome, instance: dg.DagsterInstance
+    instance: dg.DagsterInstance,
 ) -> None:
     runs = [
         run_by(instance, f"{socket.gethostname()}:{os.getppid()}"),
@@ -94,15 +92,13 @@ def test_runs_of_a_process_that_lives_or_of_another_machine_or_of_the_daemon_go_
     assert [found.status for run in runs if (found := instance.get_run_by_id(run.run_id))] == statuses
 
 
-def test_a_run_of_this_process_s_own_number_is_one_from_before_a_restart(
-    arena: ArenaHome, instance: dg.DagsterInstance
-) -> None:
+def test_a_run_of_this_process_s_own_number_is_one_from_before_a_restart(instance: dg.DagsterInstance) -> None:
     # In a container the first process has the same number every time.
     run = run_by(instance, f"{socket.gethostname()}:{os.getpid()}")
     assert end_abandoned_runs(instance) == [run.run_id]
 
 
-def test_a_machine_s_name_may_hold_a_colon(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+def test_a_machine_s_name_may_hold_a_colon(instance: dg.DagsterInstance) -> None:
     run_by(instance, f"host:port:{a_dead_process()}")
     assert end_abandoned_runs(instance) == []
 

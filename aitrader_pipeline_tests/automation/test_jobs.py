@@ -171,7 +171,7 @@ def test_what_failed_and_is_retried_waits_again(arena: ArenaHome, instance: dg.D
     instance.report_run_failed(first, "no room")
     add_run(instance, block, retries=first)
     job = the_job(arena, instance)
-    assert (job.job_id, job.status, job.error) == (first.run_id, "pending", None)
+    assert (job.job_id, job.status, job.error) == (first.run_id, "running", None)
     assert states(job, CASH) == ["pending", "pending"]
 
 
