@@ -54,6 +54,8 @@ _BOARD_COLUMNS = (
 )
 _SHOWN_REFUSALS = 10
 _MODELS_NAMED = 3
+# As a shell has it for a program that Ctrl-C has ended.
+_INTERRUPTED = 130
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -287,6 +289,9 @@ def _launcher(settings: Settings) -> Iterator[tuple["Launcher", _Bar]]:
     with _instance(settings) as (instance, _):
         try:
             yield Launcher(settings, instance, lambda r: bar.advance(f"{r.model} {r.date}")), bar
+        except KeyboardInterrupt:
+            _say("interrupted; what is finished is kept: the same command goes on from there", style="red")
+            raise typer.Exit(_INTERRUPTED) from None
         finally:
             if progress.live.is_started:
                 progress.stop()

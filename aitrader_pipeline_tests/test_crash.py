@@ -109,3 +109,21 @@ def test_two_processes_at_once_share_the_work_and_run_nothing_twice(
     for model in MODELS:
         assert len({launch for cell, launch in launches.items() if cell.model == model}) == 1
     assert_same(arena, undisturbed)
+
+
+def test_interrupted_a_run_ends_at_once_and_is_finished_by_the_same_command(
+    undisturbed: ArenaHome, tmp_path: Path
+) -> None:
+    arena = new_arena(tmp_path)
+    records = arena.home / "records"
+    process = arena.start("run")
+    end = time.monotonic() + 60
+    while len(list(records.glob("*/date=*.json"))) < 5 and time.monotonic() < end:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    assert "interrupted; what is finished is kept" in said
+    assert not list(records.rglob("*.partial"))
+    arena.ok("run")
+    assert_same(arena, undisturbed)

@@ -12,3 +12,15 @@ def failure_message(event: dg.DagsterEvent) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return f"{event.step_key}: {error.message.strip()}" if error else f"{event.step_key} failed"
+
+
+def was_interrupted(event: dg.DagsterEvent) -> bool:
+    """Whether an event tells that the process was asked to end, in a step or between two."""
+    if event.event_type in (dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED):
+        return True
+    error = event.step_failure_data.error if event.is_step_failure else None
+    while error is not None:
+        if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
+            return True
+        error = error.cause
+    return False

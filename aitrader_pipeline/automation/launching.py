@@ -9,7 +9,7 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.abandoned import process_tags
-from aitrader_pipeline.automation.failures import failure_message
+from aitrader_pipeline.automation.failures import failure_message, was_interrupted
 from aitrader_pipeline.catalog import BOARDS, BOOKS, SESSIONS
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.definitions import build_definitions
@@ -193,7 +193,7 @@ class Launcher:
     def _execute(
         self, assets: Sequence[str], block: Block | None = None, *, keep_finished: bool = True
     ) -> list[str]:
-        """Run assets in this process and return the messages of what failed.
+        """Run assets in this process and return the messages of what failed; an interruption goes on upwards.
 
         A red check is no failure here: the books of one block may only add up with those of the next, and the
         leaderboard, which comes last, verifies the same and says what is wrong.
@@ -208,6 +208,8 @@ class Launcher:
             tags={**process_tags(), **(block.tags() if block else {})},
             raise_on_error=False,
         )
+        if any(was_interrupted(event) for event in result.all_events):
+            raise KeyboardInterrupt
         failed = (event for event in result.all_events if event.is_step_failure)
         return [failure_message(event) for event in failed if event.step_key != IDENTITY_CHECKS]
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aitrader_pipeline.errors import ArenaError
 from aitrader_pipeline.trading.arena import Arena
@@ -118,5 +120,30 @@ async def run_chains(
 
 
 def run_order(arena: Arena, order: Order, **callbacks: Callable[..., None]) -> Outcome:
-    """Run :func:`run_chains` to its end, from code that is not asynchronous."""
-    return asyncio.run(run_chains(arena, order, **callbacks))
+    """Run :func:`run_chains` to its end, from code that is not asynchronous.
+
+    Raises:
+        KeyboardInterrupt: the process was interrupted or asked to end; every session was left as a whole or not at
+            all, and every chain is free.
+    """
+    try:
+        return asyncio.run(_interruptible(run_chains(arena, order, **callbacks)))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _interruptible(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Let a signal cancel the work where it waits; one that raises inside the loop would wreck the loop."""
+    task = asyncio.ensure_future(work)
+    if threading.current_thread() is not threading.main_thread():
+        return await task
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

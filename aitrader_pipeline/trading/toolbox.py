@@ -1,5 +1,6 @@
 """The toolbox of a session: its MCP servers, their tools under one roof, calls timed and counted."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -54,11 +55,12 @@ class Toolbox:
         Raises:
             ConfigError: two servers offer a tool of the same name.
         """
-        failure: Exception | None = None
+        failure: BaseException | None = None
         async with AsyncExitStack() as stack:
             try:
                 yield await cls._connect(stack, servers)
-            except Exception as error:  # noqa: BLE001 - the clients' task groups would wrap it: raised after them
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as the next line says
+                # The clients' task groups wrap an error and choke on a cancellation: it is raised after them.
                 failure = error
         if failure is not None:
             raise failure
