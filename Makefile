@@ -18,7 +18,8 @@ install: $(INSTALLED) ## Install the project and its tools into .venv
 $(INSTALLED): uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
 	@test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	.uv/bin/uv sync --frozen --quiet --python $(PYTHON)
+	@# Behind a proxy that signs for itself, the system's certificates know it where uv's own do not.
+	.uv/bin/uv sync --frozen --quiet --python $(PYTHON) || .uv/bin/uv sync --frozen --quiet --python $(PYTHON) --system-certs
 	@touch $@
 
 demo: $(INSTALLED) ## Run the sample arena and show its leaderboard
