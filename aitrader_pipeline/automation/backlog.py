@@ -9,7 +9,7 @@ import dagster as dg
 from aitrader_pipeline.catalog import BOOKS, SESSIONS
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.market.prices import read_newest_session
-from aitrader_pipeline.partitions import Axes
+from aitrader_pipeline.partitions import Axes, cell_of
 from aitrader_pipeline.store.mart import reading
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.chains import Cell
@@ -82,5 +82,4 @@ def unscored_sessions(axes: Axes, instance: dg.DagsterInstance) -> frozenset[Cel
     unscored = (sessions - scored) & on_axes
     if not unscored:
         return frozenset()
-    cells = {Cell(dt.date.fromisoformat(date), model) for date, _, model in (k.partition("|") for k in unscored)}
-    return frozenset(cells) - cells_under_way(instance, axes, BOOKS_KEY)
+    return frozenset(map(cell_of, unscored)) - cells_under_way(instance, axes, BOOKS_KEY)

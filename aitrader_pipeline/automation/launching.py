@@ -21,6 +21,7 @@ from aitrader_pipeline.performance.books import forget_cells, scored_cells
 from aitrader_pipeline.performance.checks import IDENTITY_CHECKS
 from aitrader_pipeline.store.mart import reading, writing
 from aitrader_pipeline.store.records import RecordStore
+from aitrader_pipeline.trading.assets import sessions_config
 from aitrader_pipeline.trading.chains import Cell
 from aitrader_pipeline.trading.record import SessionRecord
 
@@ -117,13 +118,12 @@ class Launcher:
         models = _known_models(self._settings, self._axes, wanted.models)
         dates = _known_dates(self._settings, self._axes, calendar_of(self._settings), wanted)
         cells = frozenset(Cell(date, model) for date in dates for model in models)
-        finished = frozenset() if wanted.replace else self._finished(cells)
-        _refuse_switched_off(self._settings, cells - finished)
-        with reading(self._settings.mart_path) as con:
-            scored = scored_cells(con)
         # Whatever the slice: a close that was completed or restated moves the days after it as well.
         standing = self._finished(Cell(date, model) for date in self._axes.dates() for model in self._axes.models)
-        to_trade = cells - finished
+        to_trade = cells if wanted.replace else cells - standing
+        _refuse_switched_off(self._settings, to_trade)
+        with reading(self._settings.mart_path) as con:
+            scored = scored_cells(con)
         return Plan(cells, to_trade, standing - to_trade - (scored & self._followed()))
 
     def run(self, plan: Plan, *, replace: bool = False) -> Report:
@@ -200,7 +200,7 @@ class Launcher:
         """
         config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         if SESSIONS in assets:
-            config["ops"] = {SESSIONS: {"config": {"keep_finished": keep_finished}}}
+            config |= sessions_config(keep_finished=keep_finished)
         result = self._job.execute_in_process(
             run_config=config,
             instance=self._instance,

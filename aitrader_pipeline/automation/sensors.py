@@ -17,10 +17,8 @@ from aitrader_pipeline.config import Settings
 from aitrader_pipeline.errors import StoreError
 from aitrader_pipeline.partitions import Axes, Block, blocks
 from aitrader_pipeline.store.mart import writing
+from aitrader_pipeline.trading.assets import sessions_config
 from aitrader_pipeline.trading.launches import launch_of
-
-# A catch-up leaves finished model-days as they are; a materialisation by hand replaces them.
-KEEP_FINISHED = {"ops": {SESSIONS: {"config": {"keep_finished": True}}}}
 
 
 def arena_sensors(settings: Settings, axes: Axes) -> list[dg.SensorDefinition]:
@@ -134,5 +132,6 @@ def session_request(block: Block, run_key: str, *, with_prices: bool = False) ->
         run_key=run_key,
         asset_selection=[dg.AssetKey(asset) for asset in assets],
         tags=block.tags(),
-        run_config=KEEP_FINISHED,
+        # A catch-up leaves finished model-days as they are; a materialisation by hand replaces them.
+        run_config=sessions_config(keep_finished=True),
     )

@@ -3,6 +3,7 @@
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
@@ -31,6 +32,11 @@ class SessionsConfig(dg.Config):
     """How sessions are launched; the default replaces what is there, as a materialisation does."""
 
     keep_finished: bool = False
+
+
+def sessions_config(*, keep_finished: bool) -> dict[str, Any]:
+    """The run configuration of :class:`SessionsConfig`."""
+    return {"ops": {SESSIONS: {"config": {"keep_finished": keep_finished}}}}
 
 
 def trading_assets(settings: Settings, axes: Axes, on_record: OnRecord) -> list[dg.AssetsDefinition]:
