@@ -1,7 +1,6 @@
 """Launches: the runs of one user action share their sessions, in whatever order they start."""
 
 import shutil
-import time
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -9,14 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableRepository
-from dagster._core.execution.backfill import PartitionBackfill
 
 from aitrader_pipeline.automation.launching import Launcher, Plan, Slice
-from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.errors import CallError
 from aitrader_pipeline.partitions import Block
 from aitrader_pipeline.trading.chains import Cell
 from aitrader_pipeline_tests.arena_homes import QUIET, ArenaHome, failures_of, priced_arena, reconfigure
+from aitrader_pipeline_tests.dagster_ticks import add_backfill
 from aitrader_pipeline_tests.markets import FLAT, OCT_02, OCT_03, TEN_DAYS, baseline, cells_of, day
 
 SESSIONS = "agent_sessions"
@@ -45,23 +43,9 @@ def arena(prepared: ArenaHome, tmp_path: Path) -> ArenaHome:
 
 
 def store_backfill(arena: ArenaHome, cells: Iterable[Cell]) -> None:
-    """What the server stores when a user launches a backfill of these cells from the asset's page."""
+    """The launch of these cells that the pieces are cut from."""
     with arena.instance() as instance:
-        instance.add_backfill(
-            PartitionBackfill.from_asset_partitions(
-                backfill_id=BACKFILL,
-                asset_graph=build_definitions(arena.settings).resolve_asset_graph(),
-                partition_names=sorted(map(str, cells)),
-                asset_selection=[dg.AssetKey(SESSIONS)],
-                backfill_timestamp=time.time(),
-                tags={},
-                dynamic_partitions_store=instance,
-                all_partitions=False,
-                title=None,
-                description=None,
-                run_config=None,
-            )
-        )
+        add_backfill(arena, instance, cells, BACKFILL)
 
 
 def run_piece(arena: ArenaHome, first: str, last: str, models: tuple[str, ...] = MODELS) -> set[str]:

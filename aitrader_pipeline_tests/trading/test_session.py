@@ -2,13 +2,11 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from aitrader_pipeline.trading.arena import Arena
 from aitrader_pipeline_tests.markets import (
-    GOLDEN,
     GOLDEN_DAYS,
     OCT_02,
     OCT_03,
@@ -17,9 +15,8 @@ from aitrader_pipeline_tests.markets import (
     Quotes,
     book_of,
     finished,
-    model,
-    new_arena,
 )
+from aitrader_pipeline_tests.model_sessions import M, arena_of, prompts, results_of
 from aitrader_pipeline_tests.openai_server import (
     FINISH,
     Call,
@@ -30,23 +27,6 @@ from aitrader_pipeline_tests.openai_server import (
     says,
     sell,
 )
-
-M = "model-a"
-
-
-def arena_of(folder: Path, endpoint: OpenAIServer, quotes: Quotes | None = None, **settings: Any) -> Arena:
-    return new_arena(folder, [model(M, endpoint.base_url)], quotes or GOLDEN, **settings)
-
-
-def results_of(endpoint: OpenAIServer) -> list[Any]:
-    """What the tools answered, as the model was told with its last request."""
-    return endpoint.requests_of(M)[-1].results()
-
-
-def prompts(endpoint: OpenAIServer) -> dict[str, str]:
-    """The system prompt of each session, by date."""
-    return {request.date: request.messages[0]["content"] for request in endpoint.requests_of(M)}
-
 
 # --- the golden four days ---
 

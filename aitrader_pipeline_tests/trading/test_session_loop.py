@@ -1,24 +1,19 @@
 """The session's loop: what ends it, what is kept of it, and what the price tool shows in it."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from aitrader_pipeline.trading.arena import Arena
 from aitrader_pipeline.trading.session import finishes as ends_the_session
 from aitrader_pipeline_tests.markets import (
-    GOLDEN,
     OCT_02,
     OCT_03,
     OCT_06,
     OCT_07,
-    Quotes,
     book_of,
     finished,
-    model,
-    new_arena,
 )
+from aitrader_pipeline_tests.model_sessions import M, arena_of, results_of
 from aitrader_pipeline_tests.openai_server import (
     FINISH,
     Answer,
@@ -30,23 +25,6 @@ from aitrader_pipeline_tests.openai_server import (
     says,
     tokens,
 )
-
-M = "model-a"
-
-
-def arena_of(folder: Path, endpoint: OpenAIServer, quotes: Quotes | None = None, **settings: Any) -> Arena:
-    return new_arena(folder, [model(M, endpoint.base_url)], quotes or GOLDEN, **settings)
-
-
-def results_of(endpoint: OpenAIServer) -> list[Any]:
-    """What the tools answered, as the model was told with its last request."""
-    return endpoint.requests_of(M)[-1].results()
-
-
-def prompts(endpoint: OpenAIServer) -> dict[str, str]:
-    """The system prompt of each session, by date."""
-    return {request.date: request.messages[0]["content"] for request in endpoint.requests_of(M)}
-
 
 # --- what ends a session ---
 
