@@ -1,8 +1,11 @@
 """Puts the rooms together: what Dagster loads."""
 
+from functools import partial
+
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from aitrader_pipeline.automation.abandoned import named_in_process_executor
 from aitrader_pipeline.automation.schedules import arena_schedules
 from aitrader_pipeline.automation.sensors import arena_sensors
 from aitrader_pipeline.config import Settings, load_settings, read_dotenv
@@ -11,7 +14,7 @@ from aitrader_pipeline.partitions import axes_of
 from aitrader_pipeline.performance.assets import performance_assets
 from aitrader_pipeline.performance.checks import performance_checks
 from aitrader_pipeline.ranking.assets import ranking_assets
-from aitrader_pipeline.trading.assets import OnRecord, trading_assets
+from aitrader_pipeline.trading.assets import OnRecord, mark_what_saw, trading_assets
 
 
 def build_definitions(settings: Settings, on_record: OnRecord = lambda _: None) -> dg.Definitions:
@@ -24,16 +27,16 @@ def build_definitions(settings: Settings, on_record: OnRecord = lambda _: None) 
     axes = axes_of(settings)
     return dg.Definitions(
         assets=[
-            *market_assets(settings),
+            *market_assets(settings, partial(mark_what_saw, settings)),
             *trading_assets(settings, axes, on_record),
             *performance_assets(settings, axes),
-            *ranking_assets(),
+            *ranking_assets(settings),
         ],
         asset_checks=performance_checks(),
         schedules=arena_schedules(settings, axes),
         sensors=arena_sensors(settings, axes),
         resources={"duckdb": DuckDBResource(database=str(settings.mart_path))},
-        executor=dg.in_process_executor,
+        executor=named_in_process_executor,
     )
 
 

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster._core.definitions.partitions.context import partition_loading_context
 
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.errors import ConfigError
@@ -26,7 +27,24 @@ _DAYS_AHEAD = 366
 
 
 class Grid(dg.MultiPartitionsDefinition):
-    """Sessions by models. Remembers the keys of a range: Dagster asks for them with every cell's metadata."""
+    """Sessions by models. Remembers its keys.
+
+    Dagster asks for those of a range with every cell's metadata, and for all wherever what spans them is written.
+    """
+
+    def get_partition_keys(
+        self,
+        current_time: dt.datetime | None = None,
+        dynamic_partitions_store: "DynamicPartitionsStore | None" = None,
+    ) -> Sequence[Any]:
+        """All cells; they change only with the newest session."""
+        known: dict[str | None, Sequence[Any]] = self.__dict__.setdefault("_known_keys", {})
+        with partition_loading_context(current_time, dynamic_partitions_store):
+            newest = self.time_window_dimension.partitions_def.get_last_partition_key()
+            if newest not in known:
+                known.clear()
+                known[newest] = super().get_partition_keys()
+            return known[newest]
 
     def get_partition_keys_in_range(
         self,

@@ -53,14 +53,16 @@ def add_run(
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> dg.DagsterRun:
     """Store a run that somebody has launched over a rectangle; nobody runs it."""
+    root = (retries.root_run_id or retries.run_id) if retries else None
+    inherited = {**retries.tags, "dagster/root_run_id": str(root)} if retries else {}
     return instance.add_run(
         dg.DagsterRun(
             job_name="__ASSET_JOB",
             run_id=str(uuid.uuid4()),
             status=status,
-            tags={**(block.tags() if block else {}), **tags},
+            tags={**inherited, **(block.tags() if block else {}), **tags},
             asset_selection=frozenset(dg.AssetKey(asset) for asset in assets),
-            root_run_id=retries.root_run_id or retries.run_id if retries else None,
+            root_run_id=root,
             parent_run_id=retries.run_id if retries else None,
             remote_job_origin=_LOCATION.get_job_origin("__ASSET_JOB"),
         )
@@ -93,14 +95,20 @@ def end_backfill(instance: dg.DagsterInstance, backfill: PartitionBackfill, stat
     instance.update_backfill(backfill._replace(status=status))
 
 
+def sensor_of(definitions: dg.Definitions, name: str) -> dg.SensorDefinition:
+    """A sensor by its name."""
+    (sensor,) = (found for found in definitions.sensors or () if found.name == name)
+    if not isinstance(sensor, dg.SensorDefinition):
+        raise TypeError(f"{name} is no sensor")
+    return sensor
+
+
 def sensor_tick(
     arena: ArenaHome, instance: dg.DagsterInstance, name: str, cursor: str | None = None
 ) -> SensorExecutionData:
     """One tick of a sensor; Dagster checks what it asks for against the definitions."""
     definitions = build_definitions(arena.settings)
-    (sensor,) = (found for found in definitions.sensors or () if found.name == name)
-    if not isinstance(sensor, dg.SensorDefinition):
-        raise TypeError(f"{name} is no sensor")
+    sensor = sensor_of(definitions, name)
     context = dg.build_sensor_context(instance, cursor=cursor, definitions=definitions, sensor_name=name)
     return sensor.evaluate_tick(context)
 

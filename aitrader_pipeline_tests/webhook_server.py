@@ -23,17 +23,19 @@ class Webhook:
 
 
 @contextmanager
-def webhook(status: int = 200) -> Iterator[Webhook]:
-    """A webhook in a thread that has ended when this returns."""
+def webhook(status: int = 200, answer: Any = None) -> Iterator[Webhook]:
+    """A webhook in a thread that has ended when this returns; it answers with nothing, or with this as JSON."""
     hook = Webhook(status)
+    body = b"" if answer is None else json.dumps(answer).encode()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             hook.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             hook.types.append(self.headers["content-type"])
             self.send_response(hook.status)
-            self.send_header("content-length", "0")
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Nothing on standard error."""

@@ -1,48 +1,100 @@
-"""Runs whose process has died: it could not say that they were over, so the next process does.
+"""Runs whose process has died: it could not say that they were over, so another process does.
 
-Dagster's daemon watches the runs that it has launched itself; those of the command line are run in its process.
+Every run says which process runs it. Dagster's own launcher for one machine knows its workers only as long as the
+code server that has started them lives; after a crash of everything nobody would end their runs.
 """
 
+import datetime as dt
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
+import psutil
+from dagster._core.events import DagsterEvent
+from dagster._core.execution.context.system import PlanOrchestrationContext
+from dagster._core.execution.plan.plan import ExecutionPlan
+from dagster._core.execution.retries import RetryMode
+from dagster._core.executor.in_process import InProcessExecutor
 
 _PROCESS_TAG = "aitrader/process"
-_UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+_BEGUN = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+# The clock by which the system tells when a process was started may be set a little while it runs.
+_CLOCK_SECONDS = 5
+# A run names its process at once; the daemon itself ends, and tries again, one that takes too long to start.
+_PATIENCE = dt.timedelta(seconds=60)
+_DIED = "its process has died; what was finished is kept, launch the same again"
 
 
-def process_tags() -> Mapping[str, str]:
-    """The tags by which a run says that it is run by this process."""
-    return {_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
+def process_tags(run_id: str) -> Mapping[str, str]:
+    """The tags by which a run says that it is run by this process.
+
+    The run's id is in it, because Dagster gives the tags of a run to its retries as well.
+    """
+    return {_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid()):.0f}:{run_id}"}
 
 
-def end_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Report runs as failed that a process of this machine left behind; call it before launching any here.
+class _NamedInProcessExecutor(InProcessExecutor):
+    def execute(
+        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
+    ) -> Iterator[DagsterEvent]:
+        plan_context.instance.add_run_tags(plan_context.run_id, process_tags(plan_context.run_id))
+        return super().execute(plan_context, execution_plan)
+
+
+@dg.executor(name="in_process")
+def named_in_process_executor(_: dg.InitExecutorContext) -> dg.Executor:
+    """Runs all steps in the run's own process, as the run says in its tags."""
+    return _NamedInProcessExecutor(retries=RetryMode.ENABLED)
+
+
+def end_abandoned_runs(instance: dg.DagsterInstance, now: dt.datetime | None = None) -> list[str]:
+    """End the runs that dead processes have left behind; call it before launching any here.
+
+    Args:
+        instance: the Dagster instance that keeps the runs.
+        now: the moment; by default it is asked for.
 
     Returns:
         The ids of these runs.
     """
     ended: list[str] = []
-    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        host, _, pid = run.tags.get(_PROCESS_TAG, "").rpartition(":")
-        if host == socket.gethostname() and not _is_other_process(int(pid)):
-            instance.report_run_failed(
-                run, "its process has died; what was finished is kept, launch the same again"
-            )
-            ended.append(run.run_id)
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_BEGUN)):
+        run = record.dagster_run
+        if not _is_abandoned(record, instance, now or dt.datetime.now(dt.UTC)):
+            continue
+        if run.status is dg.DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, _DIED)
+        else:
+            instance.report_run_failed(run, _DIED)
+        ended.append(run.run_id)
     return ended
 
 
-def _is_other_process(pid: int) -> bool:
-    # In a container, the process after a crash often has the very number of the one before it.
-    if pid == os.getpid():
-        return False
+def _is_abandoned(record: dg.RunRecord, instance: dg.DagsterInstance, now: dt.datetime) -> bool:
+    run = record.dagster_run
+    said = run.tags.get(_PROCESS_TAG, "").rsplit(":", 3)
+    if said[-1] == run.run_id:
+        host, pid, started, _ = said
+        return host == socket.gethostname() and not _lives(int(pid), float(started))
+    patience = _PATIENCE + dt.timedelta(seconds=instance.run_monitoring_start_timeout_seconds)
+    return now - record.update_timestamp > patience and run.status is not dg.DagsterRunStatus.CANCELING
+
+
+def _lives(pid: int, started: float) -> bool:
+    """Whether this very process lives, and not another one that got its number."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return False
+        return abs(_started(pid) - started) < _CLOCK_SECONDS
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        return True
-    return True
+
+
+def _started(pid: int) -> float:
+    return psutil.Process(pid).create_time()

@@ -1,7 +1,7 @@
 """The backlog: model-days that should be there and are not, and such as have not been scored."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -9,7 +9,7 @@ import dagster as dg
 from aitrader_pipeline.catalog import BOOKS, SESSIONS
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.market.prices import read_newest_session
-from aitrader_pipeline.partitions import Axes, cell_of
+from aitrader_pipeline.partitions import Axes, calendar_of, cell_of
 from aitrader_pipeline.store.mart import reading
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.chains import Cell
@@ -27,20 +27,32 @@ class Backlog:
         newest: the newest session of the arena that has prices; None where there is none.
         missing: model-days without a record, gaps included.
         under_way: those of them that some unfinished launch has been asked for.
+        unpriced: later sessions of the arena that are over and have no prices yet.
     """
 
     newest: dt.date | None
     missing: frozenset[Cell]
     under_way: frozenset[Cell]
+    unpriced: tuple[dt.date, ...] = ()
 
     @property
     def due(self) -> frozenset[Cell]:
-        """What nobody is running yet."""
-        return self.missing - self.under_way
+        """What nobody is running yet, nor what opens from it."""
+        begins: dict[str, dt.date] = {}
+        for cell in self.under_way:
+            begins[cell.model] = min(cell.date, begins.get(cell.model, cell.date))
+        free = self.missing - self.under_way
+        return frozenset(cell for cell in free if cell.date < begins.get(cell.model, dt.date.max))
 
 
-def backlog_of(settings: Settings, axes: Axes, instance: dg.DagsterInstance) -> Backlog:
+def backlog_of(settings: Settings, axes: Axes, instance: dg.DagsterInstance, now: dt.datetime) -> Backlog:
     """Look up what is missing and what is being run.
+
+    Args:
+        settings: the active arena.
+        axes: its partitions.
+        instance: the Dagster instance that keeps the runs.
+        now: the moment, by which a session is over or not.
 
     Raises:
         StoreError: the mart stays locked.
@@ -51,7 +63,9 @@ def backlog_of(settings: Settings, axes: Axes, instance: dg.DagsterInstance) -> 
     wanted = [date for date in axes.dates() if date <= newest]
     missing = missing_records(settings, wanted)
     under_way = cells_under_way(instance, axes, SESSIONS_KEY) if missing else frozenset()
-    return Backlog(newest, missing, missing & under_way)
+    calendar = calendar_of(settings)
+    later = (date for date in axes.dates() if date > newest)
+    return Backlog(newest, missing, missing & under_way, tuple(d for d in later if calendar.close_at(d) <= now))
 
 
 def newest_session(settings: Settings, dates: Sequence[dt.date]) -> dt.date | None:
@@ -74,12 +88,40 @@ def missing_records(settings: Settings, dates: Iterable[dt.date]) -> frozenset[C
     )
 
 
+def missed_sessions(
+    settings: Settings, axes: Axes, after: dt.date, now: dt.datetime
+) -> dict[dt.date, tuple[str, ...]]:
+    """Sessions after a date that have been over for the hours of the config, and who has not traded them.
+
+    Args:
+        settings: the active arena.
+        axes: its partitions.
+        after: sessions up to this one do not count.
+        now: the moment, by which a session is over or not.
+
+    Returns:
+        The enabled models without a record, none of them for a session that is complete; in date order.
+    """
+    calendar, grace = calendar_of(settings), dt.timedelta(hours=settings.config.notifications.missed_after_hours)
+    over = [date for date in axes.dates() if date > after and calendar.close_at(date) + grace <= now]
+    missing = missing_records(settings, over)
+    enabled = [model.signature for model in settings.config.enabled_models]
+    return {date: tuple(name for name in enabled if Cell(date, name) in missing) for date in over}
+
+
 def unscored_sessions(axes: Axes, instance: dg.DagsterInstance) -> frozenset[Cell]:
-    """Sessions without books, as after a run in which another model failed; none that is being scored."""
-    sessions = instance.get_materialized_partitions(SESSIONS_KEY)
-    scored = instance.get_materialized_partitions(BOOKS_KEY)
-    on_axes = {str(Cell(date, model)) for date in axes.dates() for model in axes.models}
-    unscored = (sessions - scored) & on_axes
+    """Sessions without books, as after a run in which another model failed; none that is being scored.
+
+    Books from before a session was run again are those of a session that is gone.
+    """
+    scored = _newest_events(instance, BOOKS_KEY)
+    unscored = {key for key, event in _newest_events(instance, SESSIONS_KEY).items() if scored.get(key, 0) < event}
+    unscored &= {str(Cell(date, model)) for date in axes.dates() for model in axes.models}
     if not unscored:
         return frozenset()
     return frozenset(map(cell_of, unscored)) - cells_under_way(instance, axes, BOOKS_KEY)
+
+
+def _newest_events(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Mapping[str, int]:
+    """The number of an asset's newest materialisation in the event log, per partition."""
+    return instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION)

@@ -1,13 +1,17 @@
 """The tables ``jobs`` and ``job_details``, for those who ask in SQL."""
 
+import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 
 from aitrader_pipeline.automation.jobs import Job
+from aitrader_pipeline.automation.launch_history import Mark, launches_since
 from aitrader_pipeline.store.mart import reading
 from aitrader_pipeline.store.sql import statement
 from aitrader_pipeline.store.staging import create_staging, insert_rows
@@ -26,6 +30,44 @@ _JOBS = (
     "error",
 )
 _DETAILS = ("job_id", "date", "model", "status", "started_at", "completed_at", "duration_seconds", "error")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the tables tell already, as a sensor's cursor keeps it.
+
+    Attributes:
+        mark: how far Dagster's history is told.
+        queue: launches that are to be told, or told again, because they are under way.
+        digest: of what was told last; none before the first time.
+    """
+
+    mark: Mark = field(default_factory=Mark)
+    queue: tuple[str, ...] = ()
+    digest: str = ""
+
+    @classmethod
+    def of_cursor(cls, cursor: str | None) -> "Told":
+        """Read a cursor; none, or one of an older version, is as good as nothing told."""
+        if not cursor or not cursor.startswith("{"):
+            return cls()
+        said = json.loads(cursor)
+        return cls(Mark(**said["mark"]), tuple(said["queue"]), said["digest"])
+
+    def cursor(self) -> str:
+        """Itself as a sensor's cursor."""
+        return json.dumps(asdict(self))
+
+    def queue_of(self, instance: dg.DagsterInstance) -> tuple[list[str], Mark]:
+        """The launches to be told now, newest first, then those that are under way; and how far that is."""
+        found, mark = launches_since(instance, self.mark)
+        return list(dict.fromkeys([*found, *self.queue])), mark
+
+    def after(self, mark: Mark, jobs: Sequence[Job], later: Sequence[str]) -> "Told":
+        """What the tables tell once these jobs are written and ``later`` ones wait for the next time."""
+        open_jobs = (job.job_id for job in jobs if job.status in ("pending", "running"))
+        digest = hashlib.sha256(repr(jobs).encode()).hexdigest() if jobs else self.digest
+        return Told(mark, (*later, *open_jobs), digest)
 
 
 def tells_of_jobs(mart: Path) -> bool:

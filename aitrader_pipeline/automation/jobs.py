@@ -5,31 +5,27 @@ records, and whether work goes on is the state of its runs.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import dagster as dg
+from dagster._core.events import RunFailureReason
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
-from aitrader_pipeline.catalog import SESSIONS
+from aitrader_pipeline.automation.launch_history import Launch, launches, launches_named, newest_launches
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.errors import NoDataError
 from aitrader_pipeline.partitions import Axes
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.chains import Cell
-from aitrader_pipeline.trading.launches import (
-    UNFINISHED,
-    cells_of_backfill,
-    cells_of_run,
-    launch_of,
-    reports_of_run,
-)
-from aitrader_pipeline.trading.record import SessionRecord
+from aitrader_pipeline.trading.launches import UNFINISHED, Report, cells_of_run, failures_of_run, reports_of_run
 
 JobStatus = Literal["pending", "running", "completed", "partial", "failed"]
 CellStatus = Literal["pending", "running", "completed", "failed", "skipped"]
 
-_SESSIONS_KEY = dg.AssetKey(SESSIONS)
 _NEWEST = 20
 _ENDED_BEFORE = "the run ended before this session was run"
 _WAITING = frozenset({dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING})
@@ -94,22 +90,14 @@ class Job:
 
 
 @dataclass(frozen=True)
-class _Launch:
-    job_id: str
-    cells: frozenset[Cell]
-    runs: tuple[dg.RunRecord, ...]
-    created_at: dt.datetime
-    is_open: bool
-
-    @property
-    def under_way(self) -> bool:
-        """Whether a run of it is unfinished, or more are to come."""
-        return self.is_open or any(record.dagster_run.status in UNFINISHED for record in self.runs)
-
-
-@dataclass(frozen=True)
 class _Work:
-    """What goes on of a launch: the cells that are being run, those that wait, and why the rest has failed."""
+    """What goes on of a launch.
+
+    Attributes:
+        running: cells that are being run.
+        waiting: cells that wait for their turn.
+        errors: why the rest has failed, by model; under the empty name for all others.
+    """
 
     running: frozenset[Cell]
     waiting: frozenset[Cell]
@@ -125,18 +113,24 @@ def jobs_of(settings: Settings, axes: Axes, instance: dg.DagsterInstance, limit:
         instance: the Dagster instance that keeps the runs.
         limit: how many at most.
     """
-    records = RecordStore(settings.records_dir)
-    return [_job(launch, axes, records, instance) for launch in _launches(axes, instance)[:limit]]
+    return _jobs(islice(newest_launches(axes, instance), limit), settings, axes, instance)
 
 
-def jobs_to_record(
-    settings: Settings, axes: Axes, instance: dg.DagsterInstance, unfinished_before: Collection[str]
-) -> list[Job]:
-    """The newest launches, and older ones that are under way or were when they were last recorded."""
-    records = RecordStore(settings.records_dir)
-    launches = _launches(axes, instance)
-    older = [launch for launch in launches[_NEWEST:] if launch.under_way or launch.job_id in unfinished_before]
-    return [_job(launch, axes, records, instance) for launch in (*launches[:_NEWEST], *older)]
+def jobs_within(
+    seconds: float, settings: Settings, axes: Axes, instance: dg.DagsterInstance, job_ids: Sequence[str]
+) -> tuple[list[Job], Sequence[str]]:
+    """As many of the launches with these ids as can be looked at in a time, one of them at least.
+
+    Returns:
+        The launches of sessions among them, and the ids that are left.
+    """
+    end = time.monotonic() + seconds
+    jobs: list[Job] = []
+    for position, job_id in enumerate(job_ids, start=1):
+        jobs += _jobs(launches(axes, instance, [job_id]), settings, axes, instance)
+        if time.monotonic() > end:
+            return jobs, job_ids[position:]
+    return jobs, ()
 
 
 def job_of(settings: Settings, axes: Axes, instance: dg.DagsterInstance, job_id: str | None = None) -> Job:
@@ -145,41 +139,26 @@ def job_of(settings: Settings, axes: Axes, instance: dg.DagsterInstance, job_id:
     Raises:
         NoDataError: there is no such launch, or the beginning is not enough.
     """
-    launches = _launches(axes, instance)
-    found = [launch for launch in launches if job_id is None or launch.job_id.startswith(job_id)]
+    newest = newest_launches(axes, instance)
+    named = launches(axes, instance, launches_named(instance, job_id)) if job_id else newest
+    found = list(islice(named, None if job_id else 1))
     if not found:
-        known = f"; the newest are {', '.join(launch.job_id for launch in launches[:3])}" if launches else ""
+        ids = ", ".join(launch.job_id for launch in islice(newest, 3))
+        known = f"; the newest are {ids}" if ids else ""
         raise NoDataError(f"there is no job {job_id}{known}" if job_id else "no job has been launched yet")
-    if job_id is not None and len(found) > 1:
+    if len(found) > 1:
         raise NoDataError(f"{len(found)} jobs begin with {job_id}; give more of the id")
-    return _job(found[0], axes, RecordStore(settings.records_dir), instance)
+    return _jobs(found, settings, axes, instance)[0]
 
 
-def _launches(axes: Axes, instance: dg.DagsterInstance) -> list[_Launch]:
-    runs: dict[str, list[dg.RunRecord]] = {}
-    for record in instance.get_run_records():
-        selection = record.dagster_run.asset_selection
-        if selection is None or _SESSIONS_KEY in selection:
-            runs.setdefault(launch_of(record.dagster_run), []).append(record)
-    launches: list[_Launch] = []
-    for backfill in instance.get_backfills():
-        cells = cells_of_backfill(backfill, _SESSIONS_KEY)
-        if cells:
-            created = dt.datetime.fromtimestamp(backfill.backfill_timestamp, dt.UTC)
-            own = tuple(runs.pop(backfill.backfill_id, ()))
-            is_open = backfill.status.value in ("REQUESTED", "CANCELING")
-            launches.append(_Launch(backfill.backfill_id, cells, own, created, is_open))
-    for job_id, own_runs in runs.items():
-        cells = frozenset(cell for record in own_runs for cell in cells_of_run(record.dagster_run, axes))
-        if cells:
-            created = min(_utc(record.create_timestamp) for record in own_runs)
-            launches.append(_Launch(job_id, cells, tuple(own_runs), created, is_open=False))
-    return sorted(launches, key=lambda launch: launch.created_at, reverse=True)
+def _jobs(found: Iterable[Launch], settings: Settings, axes: Axes, instance: dg.DagsterInstance) -> list[Job]:
+    records = RecordStore(settings.records_dir)
+    return [_job(launch, axes, records, instance) for launch in found]
 
 
-def _job(launch: _Launch, axes: Axes, records: RecordStore, instance: dg.DagsterInstance) -> Job:
+def _job(launch: Launch, axes: Axes, records: RecordStore, instance: dg.DagsterInstance) -> Job:
     statuses = [record.dagster_run.status for record in launch.runs]
-    reports: dict[Cell, dt.datetime] = {}
+    reports: dict[Cell, Report] = {}
     for record in launch.runs:
         reports |= reports_of_run(instance, record.dagster_run.run_id)
     work = _work(launch, axes, instance)
@@ -201,27 +180,35 @@ def _job(launch: _Launch, axes: Axes, records: RecordStore, instance: dg.Dagster
     )
 
 
-def _work(launch: _Launch, axes: Axes, instance: dg.DagsterInstance) -> _Work:
+def _work(launch: Launch, axes: Axes, instance: dg.DagsterInstance) -> _Work:
+    running: set[Cell] = set()
+    waiting: set[Cell] = set()
     errors = _errors(launch.runs, instance)
-    running = _cells_of_runs(launch.runs, axes, {dg.DagsterRunStatus.STARTED})
-    waiting = _cells_of_runs(launch.runs, axes, UNFINISHED)
+    for run in (record.dagster_run for record in launch.runs if record.dagster_run.status in UNFINISHED):
+        failures = failures_of_run(instance, run.run_id)
+        errors |= {cell.model: error for cell, error in failures.items()}
+        # The run goes on with other models.
+        cells = {c for c in cells_of_run(run, axes) if not any(f.model == c.model and f <= c for f in failures)}
+        waiting |= cells
+        if run.status is dg.DagsterRunStatus.STARTED:
+            running |= cells
     if launch.is_open:
         waiting |= {cell for cell in launch.cells if cell.model not in errors}
-    return _Work(running, waiting, errors)
+    return _Work(frozenset(running), frozenset(waiting), errors)
 
 
 def _chain(
-    launch: _Launch,
+    launch: Launch,
     cells: Iterable[Cell],
     records: RecordStore,
-    reports: Mapping[Cell, dt.datetime],
+    reports: Mapping[Cell, Report],
     work: _Work,
 ) -> list[JobDetail]:
     """A model's days of a launch: what is done, then the one that is being run or has failed, then the rest."""
     details: list[JobDetail] = []
     head_seen = False
     for cell in cells:
-        finished = _finished(launch, cell, records.read(cell.model, cell.date), reports.get(cell))
+        finished = _finished(launch, cell, reports.get(cell), records)
         if finished is not None:
             details.append(finished)
             continue
@@ -237,18 +224,16 @@ def _chain(
     return details
 
 
-def _finished(
-    launch: _Launch, cell: Cell, record: SessionRecord | None, reported_at: dt.datetime | None
-) -> JobDetail | None:
+def _finished(launch: Launch, cell: Cell, report: Report | None, records: RecordStore) -> JobDetail | None:
     """What a launch says of a model-day that it has run or kept; None where it has done neither."""
-    if record is not None and record.launch == launch.job_id:
-        return JobDetail(cell.date, cell.model, "completed", record.started_at, record.finished_at)
-    if reported_at is None:
-        return None
-    if record is None or record.finished_at > reported_at:
-        # Another launch has replaced it since: its times went with its record.
-        return JobDetail(cell.date, cell.model, "completed", completed_at=reported_at)
-    return JobDetail(cell.date, cell.model, "skipped", record.started_at, record.finished_at)
+    if report is None:
+        # A run that died before it could say so has finished it all the same.
+        record = records.read(cell.model, cell.date)
+        if record is None or record.launch != launch.job_id:
+            return None
+        report = Report(record.launch, record.started_at, record.finished_at)
+    status: CellStatus = "completed" if report.launch == launch.job_id else "skipped"
+    return JobDetail(cell.date, cell.model, status, report.started_at, report.finished_at)
 
 
 def _not_run(reason: str) -> str:
@@ -265,35 +250,19 @@ def _status(details: Iterable[JobDetail], *, active: bool, waiting: bool) -> Job
     return "partial" if "completed" in states else "failed"
 
 
-def _cells_of_runs(
-    runs: Iterable[dg.RunRecord], axes: Axes, statuses: Collection[dg.DagsterRunStatus]
-) -> frozenset[Cell]:
-    matching = [record.dagster_run for record in runs if record.dagster_run.status in statuses]
-    return frozenset(cell for run in matching for cell in cells_of_run(run, axes))
-
-
 def _errors(runs: Iterable[dg.RunRecord], instance: dg.DagsterInstance) -> dict[str, str]:
     """Why the runs of a launch failed: per model where the sessions say so, else under the empty name."""
     errors: dict[str, str] = {}
     retried = {record.dagster_run.parent_run_id for record in runs}
     for run in (record.dagster_run for record in runs):
-        if run.run_id in retried:
+        if run.run_id in retried or run.status not in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
             continue
+        told = {cell.model: error for cell, error in failures_of_run(instance, run.run_id).items()}
+        errors |= told
         if run.status is dg.DagsterRunStatus.CANCELED:
             errors[""] = "the run was cancelled"
-        if run.status is dg.DagsterRunStatus.FAILURE:
-            errors |= _errors_of_models(run, instance) or {"": _last_words(run, instance)}
-    return errors
-
-
-def _errors_of_models(run: dg.DagsterRun, instance: dg.DagsterInstance) -> dict[str, str]:
-    """What the sessions said of each model that failed."""
-    errors: dict[str, str] = {}
-    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
-        event = entry.get_dagster_event()
-        data = event.step_failure_data.user_failure_data
-        if event.step_key == SESSIONS and data is not None:
-            errors |= {model: str(value.value) for model, value in data.metadata.items()}
+        elif not told or run.tags.get(RUN_FAILURE_REASON_TAG) != RunFailureReason.STEP_FAILURE.value:
+            errors[""] = _last_words(run, instance)
     return errors
 
 

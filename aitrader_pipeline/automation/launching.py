@@ -1,8 +1,10 @@
 """Launching in this process: finds what a slice of the grid still owes and runs it through Dagster."""
 
 import datetime as dt
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -10,32 +12,38 @@ from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.abandoned import process_tags
 from aitrader_pipeline.automation.failures import failure_message, was_interrupted
-from aitrader_pipeline.catalog import BOARDS, BOOKS, SESSIONS
+from aitrader_pipeline.catalog import BOARDS, BOOKS, PRICES, SESSIONS
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.errors import ArenaError, CallError
 from aitrader_pipeline.market.calendar import TradingCalendar
 from aitrader_pipeline.market.prices import read_newest_session
-from aitrader_pipeline.partitions import Axes, Block, axes_of, blocks, calendar_of, cell_of, partition_key_of
+from aitrader_pipeline.partitions import Axes, Block, axes_of, blocks, calendar_of, cell_of
 from aitrader_pipeline.performance.books import forget_cells, scored_cells
 from aitrader_pipeline.performance.checks import IDENTITY_CHECKS
 from aitrader_pipeline.store.mart import reading, writing
 from aitrader_pipeline.store.records import RecordStore
-from aitrader_pipeline.trading.assets import sessions_config
+from aitrader_pipeline.trading.assets import session_event, sessions_config
 from aitrader_pipeline.trading.chains import Cell
+from aitrader_pipeline.trading.marks import Marks
 from aitrader_pipeline.trading.record import SessionRecord
 
-PRICES = "prices"
+_AS_IT_IS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Slice:
-    """What a user asks for: sessions from ``start`` to ``end``, both included, of these models; None for all."""
+    """What a user asks for: sessions from ``start`` to ``end``, both included, of these models; None for all.
+
+    What is missing of them is run. What is finished is run again where ``replace`` says so, or, with ``stale``,
+    from each model's first stale session on.
+    """
 
     start: dt.date | None = None
     end: dt.date | None = None
     models: tuple[str, ...] | None = None
     replace: bool = False
+    stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,11 +93,13 @@ class Launcher:
         self._axes = axes_of(settings)
         self._records = RecordStore(settings.records_dir)
         self._on_record = on_record
+        self._launches: set[str] = set()
         self._recorded = 0
         self._job = build_definitions(settings, self._count).resolve_implicit_global_asset_job_def()
 
     def _count(self, record: SessionRecord) -> None:
-        self._recorded += 1
+        # What another launch had run meanwhile is not of this one's doing.
+        self._recorded += record.launch in self._launches
         self._on_record(record)
 
     def load_prices(self) -> RefusedBars:
@@ -121,22 +131,38 @@ class Launcher:
         # Whatever the slice: a close that was completed or restated moves the days after it as well.
         standing = self._finished(Cell(date, model) for date in self._axes.dates() for model in self._axes.models)
         to_trade = cells if wanted.replace else cells - standing
+        if wanted.stale:
+            to_trade |= _from_the_first_on(self.stale() & cells, cells)
         _refuse_switched_off(self._settings, to_trade)
         with reading(self._settings.mart_path) as con:
             scored = scored_cells(con)
         return Plan(cells, to_trade, standing - to_trade - (scored & self._followed()))
 
-    def run(self, plan: Plan, *, replace: bool = False) -> Report:
+    def stale(self) -> frozenset[Cell]:
+        """Finished model-days of the enabled models that would be given another book or other bars today."""
+        enabled = {model.signature for model in self._settings.config.enabled_models}
+        return frozenset(cell for cell in Marks(self._instance).stale() if cell.model in enabled)
+
+    def run(
+        self, plan: Plan, *, replace: bool = False, replay: bool = False, accept_differences: bool = False
+    ) -> Report:
         """Run a plan, block by block: sessions with their books, then the boards over everything.
 
         A failed model-day ends its model's chain; everything else is completed, scored and ranked.
+
+        Args:
+            plan: what is to be run.
+            replace: run again what has been finished since the plan was made.
+            replay: ask nobody; take the recorded answers.
+            accept_differences: in a replay, take the answers in their order where something else is asked.
         """
+        how = sessions_config(keep_finished=not replace, replay=replay, accept_differences=accept_differences)
         report = Report()
         # First what stands: the books of a later day only add up on top of those.
         self._score(plan.to_score, report)
         unscored: set[Cell] = set()
         for block in self._blocks(plan.to_trade):
-            failures = self._execute([SESSIONS, *BOOKS], block, keep_finished=not replace)
+            failures = self._execute([SESSIONS, *BOOKS], block, how)
             report.failures += failures
             if failures:
                 unscored |= self._finished(block.cells(self._axes.dates()))
@@ -161,10 +187,11 @@ class Launcher:
 
     def report_sessions(self, cells: Iterable[Cell]) -> None:
         """Tell Dagster of sessions that were recorded outside of a run."""
+        marks = Marks(self._instance)
         for cell in sorted(cells):
-            self._instance.report_runless_asset_event(
-                dg.AssetMaterialization(SESSIONS, partition=partition_key_of(cell))
-            )
+            record = self._records.read(cell.model, cell.date)
+            if record is not None:
+                self._instance.report_runless_asset_event(session_event(record, marks))
 
     def _finished(self, cells: Iterable[Cell]) -> frozenset[Cell]:
         """Cells whose record stands and which Dagster knows of."""
@@ -191,27 +218,34 @@ class Launcher:
         return blocks(cells, self._axes.dates(), self._axes.models)
 
     def _execute(
-        self, assets: Sequence[str], block: Block | None = None, *, keep_finished: bool = True
+        self, assets: Sequence[str], block: Block | None = None, config: Mapping[str, Any] = _AS_IT_IS
     ) -> list[str]:
         """Run assets in this process and return the messages of what failed; an interruption goes on upwards.
 
         A red check is no failure here: the books of one block may only add up with those of the next, and the
         leaderboard, which comes last, verifies the same and says what is wrong.
         """
-        config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        if SESSIONS in assets:
-            config |= sessions_config(keep_finished=keep_finished)
+        run_id = str(uuid.uuid4())
+        self._launches.add(run_id)
         result = self._job.execute_in_process(
-            run_config=config,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **config},
             instance=self._instance,
             asset_selection=[dg.AssetKey(asset) for asset in assets],
-            tags={**process_tags(), **(block.tags() if block else {})},
+            run_id=run_id,
+            tags={**process_tags(run_id), **(block.tags() if block else {})},
             raise_on_error=False,
         )
         if any(was_interrupted(event) for event in result.all_events):
             raise KeyboardInterrupt
         failed = (event for event in result.all_events if event.is_step_failure)
         return [failure_message(event) for event in failed if event.step_key != IDENTITY_CHECKS]
+
+
+def _from_the_first_on(stale: Iterable[Cell], cells: Iterable[Cell]) -> frozenset[Cell]:
+    first: dict[str, dt.date] = {}
+    for cell in stale:
+        first[cell.model] = min(cell.date, first.get(cell.model, cell.date))
+    return frozenset(cell for cell in cells if cell.date >= first.get(cell.model, dt.date.max))
 
 
 def _known_models(settings: Settings, axes: Axes, named: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
-"""Telling people of failures: the log always, a webhook where the config names one."""
+"""Telling people of what went wrong: the log always, a webhook where the config names one."""
 
+import datetime as dt
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 
@@ -12,7 +14,7 @@ _TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Notification:
+class FailedRun:
     """A failed run: the launch that it belongs to, and what its steps have to say."""
 
     launch: str
@@ -23,10 +25,33 @@ class Notification:
         """One paragraph for people."""
         return f"run {self.run_id} failed: " + "; ".join(self.messages)
 
+    def facts(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"launch": self.launch, "run_id": self.run_id, "messages": list(self.messages)}
+
+
+@dataclass(frozen=True)
+class MissedSession:
+    """A session of the exchange that is over, and of which enabled models have no record."""
+
+    date: dt.date
+    models: tuple[str, ...]
+
+    def text(self) -> str:
+        """One paragraph for people."""
+        return (
+            f"the session of {self.date} is over, and {', '.join(self.models)} did not trade it: "
+            "launch what is missing with `aitrader run`, or turn on catch_up"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"date": self.date.isoformat(), "models": list(self.models)}
+
 
 def notify(
     config: NotificationConfig,
-    notification: Notification,
+    notification: FailedRun | MissedSession,
     log: Callable[[str], None],
     environ: Mapping[str, str] = os.environ,
 ) -> None:
@@ -45,12 +70,7 @@ def notify(
     if not url:
         log(f"notifications.webhook: the environment variable {config.webhook} is not set")
         return
-    body = {
-        "text": notification.text(),
-        "launch": notification.launch,
-        "run_id": notification.run_id,
-        "messages": list(notification.messages),
-    }
+    body = {"text": notification.text(), **notification.facts()}
     try:
         httpx2.post(url, json=body, timeout=_TIMEOUT_SECONDS).raise_for_status()
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:

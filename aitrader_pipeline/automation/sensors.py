@@ -1,24 +1,36 @@
 """Sensors: what watches the arena and launches what is missing."""
 
-import hashlib
+import datetime as dt
+import os
 from collections.abc import Iterator
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.abandoned import end_abandoned_runs
-from aitrader_pipeline.automation.backlog import Backlog, backlog_of, unscored_sessions
+from aitrader_pipeline.automation.backlog import Backlog, backlog_of, missed_sessions, unscored_sessions
 from aitrader_pipeline.automation.failures import failure_message
-from aitrader_pipeline.automation.job_tables import tells_of_jobs, write_jobs
-from aitrader_pipeline.automation.jobs import jobs_to_record
-from aitrader_pipeline.automation.notifications import Notification, notify
+from aitrader_pipeline.automation.job_tables import Told, tells_of_jobs, write_jobs
+from aitrader_pipeline.automation.jobs import jobs_within
+from aitrader_pipeline.automation.notifications import FailedRun, MissedSession, notify
+from aitrader_pipeline.automation.reloading import (
+    UI_URL_VARIABLE,
+    fingerprint,
+    reload_definitions,
+    settings_now,
+    what_has_changed,
+)
 from aitrader_pipeline.catalog import BOARDS, BOOKS, SESSIONS
 from aitrader_pipeline.config import Settings
-from aitrader_pipeline.errors import StoreError
+from aitrader_pipeline.errors import ArenaError, StoreError
 from aitrader_pipeline.partitions import Axes, Block, blocks
 from aitrader_pipeline.store.mart import writing
 from aitrader_pipeline.trading.assets import sessions_config
 from aitrader_pipeline.trading.launches import launch_of
+
+# A tick has a minute; of a long history it tells in several.
+_TELL_SECONDS = 20.0
+_RELOAD_PAGE = "Deployment > Code locations of the UI"
 
 
 def arena_sensors(settings: Settings, axes: Axes) -> list[dg.SensorDefinition]:
@@ -32,7 +44,9 @@ def arena_sensors(settings: Settings, axes: Axes) -> list[dg.SensorDefinition]:
         _catch_up(settings, axes),
         _score_finished_sessions(axes),
         _record_jobs(settings, axes),
+        _follow_the_config(settings, axes),
         _notify_of_failures(settings),
+        _notify_of_missed_sessions(settings, axes),
     ]
 
 
@@ -41,7 +55,7 @@ def _catch_up(settings: Settings, axes: Axes) -> dg.SensorDefinition:
     def catch_up(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Launches what the enabled models owe up to the newest session with prices, gaps included, each once."""
         try:
-            backlog = backlog_of(settings, axes, context.instance)
+            backlog = backlog_of(settings, axes, context.instance, dt.datetime.now(dt.UTC))
         except StoreError as error:
             yield dg.SkipReason(str(error))
             return
@@ -83,22 +97,49 @@ def _record_jobs(settings: Settings, axes: Axes) -> dg.SensorDefinition:
         """Keeps the tables `jobs` and `job_details` as Dagster's own records have it."""
         # Nobody else does while no command is given, and what they were asked for would stay under way.
         end_abandoned_runs(context.instance)
-        told, *unfinished = (context.cursor or "").split() or [""]
-        jobs = jobs_to_record(settings, axes, context.instance, unfinished)
-        digest = hashlib.sha256(repr(jobs).encode()).hexdigest()
         try:
-            if digest == told and (not jobs or tells_of_jobs(settings.mart_path)):
-                return dg.SkipReason("nothing has changed")
-            if jobs:
+            told = Told.of_cursor(context.cursor)
+            if told.digest and not tells_of_jobs(settings.mart_path):
+                told = Told()
+            queue, mark = told.queue_of(context.instance)
+            jobs, later = jobs_within(_TELL_SECONDS, settings, axes, context.instance, queue)
+            now = told.after(mark, jobs, later)
+            changed = now.digest != told.digest
+            if changed:
                 with writing(DuckDBResource(database=str(settings.mart_path))) as con:
                     write_jobs(con, jobs, settings.config_path.name)
         except StoreError as error:
             return dg.SkipReason(str(error))
-        under_way = (job.job_id for job in jobs if job.status in ("pending", "running"))
-        context.update_cursor(" ".join((digest, *under_way)))
-        return dg.SkipReason(f"told of {len(jobs)} launches")
+        context.update_cursor(now.cursor())
+        return dg.SkipReason(f"told of {len(jobs)} launches" if changed else "nothing has changed")
 
     return record_jobs
+
+
+def _follow_the_config(settings: Settings, axes: Axes) -> dg.SensorDefinition:
+    @dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15)
+    def follow_the_config(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        """Reloads the definitions when the config has changed, or a model was imported."""
+        try:
+            now = settings_now(settings)
+            changes = what_has_changed(settings, axes.models, now)
+            if changes is None:
+                return dg.SkipReason("the config is as it was loaded")
+            url = os.environ.get(UI_URL_VARIABLE)
+            if not url:
+                return dg.SkipReason(f"the config has changed ({changes}): reload it on the page {_RELOAD_PAGE}")
+            asked_for = fingerprint(now)
+            if context.cursor == asked_for:
+                return dg.SkipReason(
+                    f"the definitions are being reloaded ({changes}), else do it on {_RELOAD_PAGE}"
+                )
+            reload_definitions(url)
+        except ArenaError as error:
+            return dg.SkipReason(str(error))
+        context.update_cursor(asked_for)
+        return dg.SkipReason(f"the definitions were reloaded ({changes})")
+
+    return follow_the_config
 
 
 def _notify_of_failures(settings: Settings) -> dg.SensorDefinition:
@@ -109,11 +150,34 @@ def _notify_of_failures(settings: Settings) -> dg.SensorDefinition:
         messages = [failure_message(event) for event in context.get_step_failure_events()]
         notify(
             settings.config.notifications,
-            Notification(launch_of(run), run.run_id, tuple(messages) or (context.failure_event.message or "",)),
+            FailedRun(launch_of(run), run.run_id, tuple(messages) or (context.failure_event.message or "",)),
             log=context.log.error,
         )
 
     return notify_of_failures
+
+
+def _notify_of_missed_sessions(settings: Settings, axes: Axes) -> dg.SensorDefinition:
+    @dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=300)
+    def notify_of_missed_sessions(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        """Tells, once a session, which enabled models have not traded it hours after its close."""
+        if settings.config.date_range.end_date is not None:
+            return dg.SkipReason("the arena has a last date: nobody waits for its next session")
+        now = dt.datetime.now(dt.UTC)
+        # What was before the first tick is no news.
+        if context.cursor is None:
+            context.update_cursor(now.date().isoformat())
+            return dg.SkipReason(f"sessions after {now.date()} are watched")
+        missed = missed_sessions(settings, axes, dt.date.fromisoformat(context.cursor), now)
+        for date, models in missed.items():
+            if models:
+                notify(settings.config.notifications, MissedSession(date, models), log=context.log.error)
+        if missed:
+            context.update_cursor(max(missed).isoformat())
+        told = [str(date) for date, models in missed.items() if models]
+        return dg.SkipReason(f"told of {', '.join(told)}" if told else "no session was missed")
+
+    return notify_of_missed_sessions
 
 
 def nothing_due(backlog: Backlog) -> str:
@@ -122,7 +186,11 @@ def nothing_due(backlog: Backlog) -> str:
         return "no prices are loaded for any session of the arena: materialise prices"
     if backlog.under_way:
         return f"{len(backlog.under_way)} missing model-days are already being run"
-    return f"up to date: {backlog.newest}"
+    unpriced = backlog.unpriced
+    if not unpriced:
+        return f"up to date: {backlog.newest}"
+    span = f"{unpriced[0]} to {unpriced[-1]}" if len(unpriced) > 1 else str(unpriced[0])
+    return f"up to date: {backlog.newest}; no prices for {span} yet"
 
 
 def session_request(block: Block, run_key: str, *, with_prices: bool = False) -> dg.RunRequest:

@@ -1,20 +1,25 @@
 """Asset of the room `ranking`: the leaderboard."""
 
+import datetime as dt
+from itertools import pairwise
+
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.conditions import WHEN_UPSTREAM_CHANGED
 from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
-from aitrader_pipeline.money import cents
+from aitrader_pipeline.config import Settings
+from aitrader_pipeline.money import cents, usd
+from aitrader_pipeline.partitions import calendar_of
 from aitrader_pipeline.performance.identities import IDENTITIES, violations
-from aitrader_pipeline.ranking.leaderboard import rebuild_leaderboard
+from aitrader_pipeline.ranking.leaderboard import Standing, rebuild_leaderboard
 from aitrader_pipeline.store.mart import writing
 
 GROUP = "ranking"
-_TABLE_HEAD = "| rank | model | kind | value | return |\n|-|-|-|-:|-:|"
+_TABLE_HEAD = "| rank | model | kind | value | return | inference cost | net return |\n|-|-|-|-:|-:|-:|-:|"
 
 
-def ranking_assets() -> list[dg.AssetsDefinition]:
+def ranking_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets of this room."""
 
     @dg.asset(
@@ -22,26 +27,52 @@ def ranking_assets() -> list[dg.AssetsDefinition]:
         owners=OWNERS,
         kinds={"duckdb", "sql"},
         pool=MART_POOL,
-        deps=["performance_metrics"],
+        deps=["performance_metrics", "reasoning_logs"],
         metadata=table_metadata("leaderboard"),
         automation_condition=WHEN_UPSTREAM_CHANGED,
+        freshness_policy=_freshness(settings),
     )
     def leaderboard(duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
         """Models, baselines and the benchmark by return, then Sharpe, then drawdown; ties share a rank."""
         with writing(duckdb) as con:
-            broken = [problem for i in IDENTITIES if i.blocks for problem in violations(con, i)]
+            broken = [problem for i in IDENTITIES if i.ranks for problem in violations(con, i)]
             if broken:
                 raise dg.Failure(f"nobody is ranked while the books do not balance: {'; '.join(broken[:10])}")
             standings = rebuild_leaderboard(con)
-        table = "\n".join(
-            f"| {s.rank} | {s.model} | {s.kind} | {cents(s.portfolio_value)} | {cents(s.return_pct)} % |"
-            for s in standings
-        )
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(standings),
-                "standings": dg.MetadataValue.md(f"{_TABLE_HEAD}\n{table}"),
+                "standings": dg.MetadataValue.md("\n".join([_TABLE_HEAD, *map(_table_row, standings)])),
             }
         )
 
     return [leaderboard]
+
+
+def _table_row(standing: Standing) -> str:
+    cost, net = standing.inference_cost_usd, standing.net_return_pct
+    cells = [
+        str(standing.rank),
+        standing.model,
+        standing.kind,
+        cents(standing.portfolio_value),
+        f"{cents(standing.return_pct)} %",
+        "-" if cost is None else f"{usd(cost)} USD",
+        "-" if net is None else f"{cents(net)} %",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _freshness(settings: Settings) -> dg.FreshnessPolicy | None:
+    """How old the leaderboard of an arena that goes on may get: the exchange's longest pause, and some hours.
+
+    An arena with a last date is done some day, and late never.
+    """
+    if settings.config.date_range.end_date is not None:
+        return None
+    calendar = calendar_of(settings)
+    today = max(dt.datetime.now(dt.UTC).date(), calendar.first)
+    closes = [calendar.close_at(date) for date in calendar.sessions(today, calendar.last)]
+    pause = max((later - earlier for earlier, later in pairwise(closes)), default=dt.timedelta(days=7))
+    grace = dt.timedelta(hours=settings.config.notifications.missed_after_hours)
+    return dg.FreshnessPolicy.time_window(fail_window=pause + grace)

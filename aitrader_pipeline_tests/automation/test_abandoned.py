@@ -1,5 +1,6 @@
 """Runs whose process has died: the next command ends them, and nothing stays running for ever."""
 
+import datetime as dt
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 
 from aitrader_pipeline.automation.abandoned import end_abandoned_runs, process_tags
@@ -44,25 +46,32 @@ def run_by(
     process: str | None,
     status: dg.DagsterRunStatus = STARTED,
 ) -> dg.DagsterRun:
-    tags = {TAG: process} if process else {}
-    return add_run(instance, block_of((CASH,), TEN_DAYS[:2]), status, tags=tags)
+    """A run that says of itself that this process runs it."""
+    run = add_run(instance, block_of((CASH,), TEN_DAYS[:2]), status)
+    if process:
+        instance.add_run_tags(run.run_id, {TAG: f"{process}:{run.run_id}"})
+    return run
 
 
-def a_dead_process() -> int:
-    """The id of a process that has ended."""
+def this_process(pid: int, *, older_by: float = 0) -> str:
+    """A living process as a run names it."""
+    return f"{socket.gethostname()}:{pid}:{psutil.Process(pid).create_time() - older_by:.0f}"
+
+
+def a_dead_process(host: str | None = None) -> str:
+    """A process that has ended, as a run names it."""
     child = os.posix_spawn("/bin/true", ["true"], {})
     os.waitpid(child, 0)
-    return child
+    return f"{host or socket.gethostname()}:{child}:{time.time():.0f}"
 
 
 def test_a_run_says_by_which_process_of_which_machine_it_is_run() -> None:
-    assert process_tags() == {TAG: f"{socket.gethostname()}:{os.getpid()}"}
+    assert process_tags("run-1") == {TAG: f"{this_process(os.getpid())}:run-1"}
 
 
 def test_runs_of_a_process_that_is_gone_are_ended_and_say_what_to_do(instance: dg.DagsterInstance) -> None:
-    here = socket.gethostname()
     dead = [
-        run_by(instance, f"{here}:{a_dead_process()}", dg.DagsterRunStatus(status))
+        run_by(instance, a_dead_process(), dg.DagsterRunStatus(status))
         for status in ("NOT_STARTED", "STARTING", "STARTED")
     ]
     assert sorted(end_abandoned_runs(instance)) == sorted(run.run_id for run in dead)
@@ -77,14 +86,26 @@ def test_runs_of_a_process_that_is_gone_are_ended_and_say_what_to_do(instance: d
     assert end_abandoned_runs(instance) == []
 
 
-def test_runs_of_a_process_that_lives_or_of_another_machine_or_of_the_daemon_go_on(
+def test_a_run_that_was_being_cancelled_when_its_process_died_is_cancelled(instance: dg.DagsterInstance) -> None:
+    run = run_by(instance, a_dead_process())
+    instance.report_run_canceling(run)
+    assert end_abandoned_runs(instance) == [run.run_id]
+    stored = instance.get_run_by_id(run.run_id)
+    assert stored is not None
+    assert stored.status is dg.DagsterRunStatus.CANCELED
+
+
+def test_runs_of_a_process_that_lives_or_of_another_machine_or_that_have_just_begun_go_on(
     instance: dg.DagsterInstance,
 ) -> None:
     runs = [
-        run_by(instance, f"{socket.gethostname()}:{os.getppid()}"),
-        run_by(instance, f"{socket.gethostname()}:1"),
-        run_by(instance, f"another-machine:{a_dead_process()}"),
+        run_by(instance, this_process(os.getpid())),
+        run_by(instance, this_process(os.getppid())),
+        run_by(instance, this_process(1)),
+        run_by(instance, a_dead_process("another-machine")),
+        run_by(instance, a_dead_process("host:port")),
         run_by(instance, None),
+        run_by(instance, None, dg.DagsterRunStatus.STARTING),
         run_by(instance, None, dg.DagsterRunStatus.QUEUED),
     ]
     assert end_abandoned_runs(instance) == []
@@ -92,26 +113,58 @@ def test_runs_of_a_process_that_lives_or_of_another_machine_or_of_the_daemon_go_
     assert [found.status for run in runs if (found := instance.get_run_by_id(run.run_id))] == statuses
 
 
-def test_a_run_of_this_process_s_own_number_is_one_from_before_a_restart(instance: dg.DagsterInstance) -> None:
+def test_a_process_that_got_the_number_of_a_dead_one_does_not_keep_its_run(instance: dg.DagsterInstance) -> None:
     # In a container the first process has the same number every time.
-    run = run_by(instance, f"{socket.gethostname()}:{os.getpid()}")
+    run = run_by(instance, this_process(os.getpid(), older_by=3600))
     assert end_abandoned_runs(instance) == [run.run_id]
 
 
-def test_a_machine_s_name_may_hold_a_colon(instance: dg.DagsterInstance) -> None:
-    run_by(instance, f"host:port:{a_dead_process()}")
+def test_a_process_that_has_ended_and_that_nobody_has_buried_is_dead(instance: dg.DagsterInstance) -> None:
+    child = os.posix_spawn("/bin/true", ["true"], {})
+    try:
+        named = this_process(child)
+        while psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        run = run_by(instance, named)
+        assert end_abandoned_runs(instance) == [run.run_id]
+    finally:
+        os.waitpid(child, 0)
+
+
+def test_the_retry_of_a_run_that_died_is_not_taken_for_it(instance: dg.DagsterInstance) -> None:
+    run = run_by(instance, a_dead_process())
+    assert end_abandoned_runs(instance) == [run.run_id]
+    dead = instance.get_run_by_id(run.run_id)
+    assert dead is not None
+    for status in ("NOT_STARTED", "STARTING", "STARTED"):
+        # Dagster gives a retry the tags of the run that it repeats.
+        retry = add_run(instance, None, dg.DagsterRunStatus(status), retries=dead)
+        assert retry.tags[TAG] == dead.tags[TAG]
     assert end_abandoned_runs(instance) == []
+
+
+def test_a_run_that_never_says_who_runs_it_is_given_up(instance: dg.DagsterInstance) -> None:
+    statuses = ("NOT_STARTED", "STARTING", "STARTED")
+    silent = [run_by(instance, None, dg.DagsterRunStatus(status)) for status in statuses]
+    waiting = run_by(instance, None, dg.DagsterRunStatus.QUEUED)
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=170)
+    assert end_abandoned_runs(instance, soon) == []
+    late = soon + dt.timedelta(seconds=80)
+    assert sorted(end_abandoned_runs(instance, late)) == sorted(run.run_id for run in silent)
+    stored = instance.get_run_by_id(waiting.run_id)
+    assert stored is not None
+    assert stored.status is dg.DagsterRunStatus.QUEUED
 
 
 def test_after_a_kill_the_next_command_tells_the_run_as_failed_and_nothing_stays_running(tmp_path: Path) -> None:
     with openai_server() as endpoint:
-        endpoint.respond(SLOW, lambda _: after(0.3, finishes()))
+        endpoint.respond(SLOW, lambda _: after(1, finishes()))
         arena = priced_arena(tmp_path, [baseline(CASH), model(SLOW, endpoint.base_url)], FLAT)
         arena = ArenaHome(arena.folder, {**arena.environ, KEY_VARIABLE: KEY})
         process = arena.start("run")
         try:
             end = time.monotonic() + 60
-            while not list(arena.home.glob(f"records/model={SLOW}/date=*.json")):
+            while {SLOW, CASH} - set(arena.records.models()) or len(arena.records.dates(CASH)) < len(TEN_DAYS):
                 assert process.poll() is None
                 assert time.monotonic() < end
                 time.sleep(0.01)
@@ -139,7 +192,7 @@ def test_after_a_kill_the_next_command_tells_the_run_as_failed_and_nothing_stays
 def test_what_a_dead_process_was_asked_for_is_caught_up_without_any_command(
     arena: ArenaHome, instance: dg.DagsterInstance
 ) -> None:
-    run = run_by(instance, f"{socket.gethostname()}:{a_dead_process()}")
+    run = run_by(instance, a_dead_process())
     sensor_tick(arena, instance, "record_jobs")
     assert arena.rows("SELECT status FROM jobs WHERE job_id = ?", [run.run_id]) == [("failed",)]
     (request,) = sensor_tick(arena, instance, "catch_up").run_requests or []

@@ -1,5 +1,6 @@
 """The backlog: exactly what is missing, and never what somebody has already been asked for."""
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,9 +48,13 @@ def instance(arena: ArenaHome) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def backlog(arena: ArenaHome, instance: dg.DagsterInstance) -> Backlog:
+# The eve of the arena's eleventh session.
+EVE = dt.datetime(2025, 10, 15, 22, tzinfo=dt.UTC)
+
+
+def backlog(arena: ArenaHome, instance: dg.DagsterInstance, now: dt.datetime = EVE) -> Backlog:
     settings = arena.settings
-    return backlog_of(settings, axes_of(settings), instance)
+    return backlog_of(settings, axes_of(settings), instance, now)
 
 
 def unscored(arena: ArenaHome, instance: dg.DagsterInstance) -> frozenset[object]:
@@ -103,6 +108,22 @@ def test_only_the_dates_that_are_asked_about_are_missing(prepared: ArenaHome) ->
     assert missing_records(prepared.settings, dates) == cells_of(MODELS, TEN_DAYS[5])
 
 
+@pytest.mark.parametrize(
+    ("moment", "unpriced"),
+    [
+        ("2025-10-16T19:59:59+00:00", []),
+        ("2025-10-16T20:00:00+00:00", ["2025-10-16"]),
+        ("2025-10-19T12:00:00+00:00", ["2025-10-16", "2025-10-17"]),
+    ],
+)
+def test_a_session_that_is_over_and_has_no_prices_is_awaited_from_its_close_on(
+    arena: ArenaHome, instance: dg.DagsterInstance, moment: str, unpriced: list[str]
+) -> None:
+    found = backlog(arena, instance, dt.datetime.fromisoformat(moment))
+    assert found.unpriced == tuple(map(day, unpriced))
+    assert found.due == cells_of(MODELS, TEN_DAYS[3:])
+
+
 # --- what is under way ---
 
 
@@ -112,7 +133,8 @@ def test_what_an_unfinished_run_was_asked_for_is_not_due(arena: ArenaHome, insta
         add_run(instance, block_of(MODELS, [date]), dg.DagsterRunStatus(status))
     found = backlog(arena, instance)
     assert found.under_way == cells_of(MODELS, TEN_DAYS[3:8])
-    assert found.due == cells_of(MODELS, TEN_DAYS[8:])
+    # The later days open from these.
+    assert found.due == frozenset()
 
 
 def test_what_a_finished_run_left_undone_is_due_again(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
@@ -139,7 +161,7 @@ def test_what_a_backfill_was_asked_for_is_not_due_though_it_has_no_run_yet(
     asked = cells_of(CASH, (TEN_DAYS[3], TEN_DAYS[7])) | cells_of(HOLD, TEN_DAYS[4])
     backfill = add_backfill(arena, instance, asked, "catchup1")
     assert backlog(arena, instance).under_way == asked
-    assert backlog(arena, instance).due == cells_of(MODELS, TEN_DAYS[3:]) - asked
+    assert backlog(arena, instance).due == cells_of(HOLD, TEN_DAYS[3])
     end_backfill(instance, backfill, BulkActionStatus.CANCELED)
     assert backlog(arena, instance).under_way == frozenset()
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events import AssetObservationData
 from dagster._core.execution.backfill import BulkActionStatus
 
-from aitrader_pipeline.automation.jobs import Job, job_of, job_shape, jobs_of
+from aitrader_pipeline.automation.jobs import Job, job_of, job_shape, jobs_of, jobs_within
 from aitrader_pipeline.automation.sensors import session_request
 from aitrader_pipeline.catalog import BOOKS
 from aitrader_pipeline.partitions import axes_of
+from aitrader_pipeline.trading.chains import Cell
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena
 from aitrader_pipeline_tests.dagster_ticks import (
     add_backfill,
@@ -23,7 +25,7 @@ from aitrader_pipeline_tests.dagster_ticks import (
     launch,
     trade,
 )
-from aitrader_pipeline_tests.markets import FLAT, KEY_VARIABLE, OCT_02, TEN_DAYS, baseline, cells_of, model
+from aitrader_pipeline_tests.markets import FLAT, KEY_VARIABLE, OCT_02, TEN_DAYS, baseline, cells_of, day, model
 
 CASH, HOLD, BROKEN = "cash", "buy_and_hold", "broken"
 MODELS = (CASH, HOLD)
@@ -74,6 +76,18 @@ def states(job: Job, model: str) -> list[str]:
 
 def errors(job: Job, model: str) -> list[str | None]:
     return [detail.error for detail in job.details if detail.model == model]
+
+
+def failed_session(run: dg.DagsterRun, cell: Cell, error: str) -> dg.DagsterEvent:
+    """What the sessions tell of one that has failed, the moment that it does."""
+    observation = dg.AssetObservation(
+        "agent_sessions", partition=str(cell), metadata={"error": error, "not_run": 1}
+    )
+    return dg.DagsterEvent(
+        event_type_value=dg.DagsterEventType.ASSET_OBSERVATION.value,
+        job_name=run.job_name,
+        event_specific_data=AssetObservationData(observation),
+    )
 
 
 def status(arena: ArenaHome, *words: str) -> Any:
@@ -186,9 +200,7 @@ def test_a_launch_whose_sessions_were_replaced_later_is_told_as_it_ended(
     assert states(newest, CASH) == ["completed"]
     job = the_job(arena, instance, first)
     assert newest.job_id != first
-    assert (job.status, states(job, CASH)) == (before.status, states(before, CASH))
-    # The times of the session that stood there are gone with it; the new one's belong to the new launch.
-    assert job.details[0].started_at is None
+    assert job == before
 
 
 # --- how far it is ---
@@ -224,6 +236,40 @@ def test_a_launch_that_is_being_run_tells_what_is_done_what_is_current_and_what_
     }
 
 
+def test_a_model_that_has_failed_is_told_while_the_run_goes_on_with_the_others(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    run = add_run(instance, block_of((*MODELS, BROKEN), TEN_DAYS[:3]), dg.DagsterRunStatus.STARTED)
+    instance.report_dagster_event(failed_session(run, Cell(day(TEN_DAYS[1]), BROKEN), "out of credit"), run.run_id)
+    job = the_job(arena, instance)
+    assert (job.status, job.error) == ("running", "out of credit")
+    assert states(job, CASH) == states(job, HOLD) == ["running", "pending", "pending"]
+    # What was before the failed session may still be on its way through the log.
+    assert states(job, BROKEN) == ["running", "failed", "failed"]
+    assert errors(job, BROKEN)[1] == "not run because an earlier session failed: out of credit"
+
+
+def test_what_a_model_failed_at_in_one_run_of_a_launch_another_one_may_still_do(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    run = add_run(instance, block_of((BROKEN,), TEN_DAYS[:1]), dg.DagsterRunStatus.STARTED)
+    add_run(instance, block_of((BROKEN,), TEN_DAYS[:3]), retries=run)
+    instance.report_dagster_event(failed_session(run, Cell(day(TEN_DAYS[0]), BROKEN), "out of credit"), run.run_id)
+    assert states(the_job(arena, instance), BROKEN) == ["pending"] * 3
+
+
+def test_a_run_that_dies_after_a_model_has_failed_tells_both(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    run = add_run(instance, block_of((CASH, BROKEN), TEN_DAYS[:2]), dg.DagsterRunStatus.STARTED)
+    instance.report_dagster_event(failed_session(run, Cell(day(TEN_DAYS[0]), BROKEN), "out of credit"), run.run_id)
+    instance.report_run_failed(run, "its machine is gone")
+    job = the_job(arena, instance)
+    assert errors(job, BROKEN)[0] == "out of credit"
+    assert errors(job, CASH)[0] == "its machine is gone"
+    assert job.error == "its machine is gone; out of credit"
+
+
 def test_a_backfill_is_one_job_with_all_its_runs(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
     days = TEN_DAYS[:3]
     backfill = add_backfill(arena, instance, cells_of(MODELS, days), "backfill1")
@@ -250,10 +296,38 @@ def test_a_backfill_is_one_job_with_all_its_runs(arena: ArenaHome, instance: dg.
     assert errors(job, CASH) == [None] * 3
 
 
+def test_a_run_of_a_finished_backfill_that_is_tried_again_by_hand_is_a_launch_of_its_own(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    backfill = add_backfill(arena, instance, cells_of(CASH, TEN_DAYS[:2]), "backfill1")
+    block = block_of((CASH,), TEN_DAYS[:2])
+    run = add_run(instance, block, dg.DagsterRunStatus.FAILURE, tags={"dagster/backfill": "backfill1"})
+    end_backfill(instance, backfill, BulkActionStatus.COMPLETED_FAILED)
+    add_run(instance, block, retries=replace_tags(run))
+    jobs = jobs_of(arena.settings, axes_of(arena.settings), instance)
+    assert {job.job_id: job.status for job in jobs} == {run.run_id: "pending", "backfill1": "failed"}
+
+
+def replace_tags(run: dg.DagsterRun) -> dg.DagsterRun:
+    """A run whose retry is no part of its backfill any more."""
+    return run.with_tags({key: value for key, value in run.tags.items() if key != "dagster/backfill"})
+
+
 def test_runs_without_sessions_are_no_jobs(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
     trade(arena, MODELS, TEN_DAYS[:1])
     assert arena.materialise(*BOOKS, tags=block_of(MODELS, TEN_DAYS[:1]).tags()).success
     assert len(jobs_of(arena.settings, axes_of(arena.settings), instance)) == 1
+
+
+def test_launches_for_which_there_is_no_time_are_left_for_the_next(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    ids = [add_run(instance, block_of(MODELS, TEN_DAYS[:1])).run_id for _ in range(3)]
+    asked = (arena.settings, axes_of(arena.settings), instance)
+    told, left = jobs_within(0, *asked, ids)
+    assert ([job.job_id for job in told], left) == (ids[:1], ids[1:])
+    told, left = jobs_within(60, *asked, left)
+    assert ([job.job_id for job in told], left) == (ids[1:], ())
 
 
 # --- the commands ---

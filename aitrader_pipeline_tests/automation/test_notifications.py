@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from aitrader_pipeline.automation.notifications import Notification, notify
+from aitrader_pipeline.automation.notifications import FailedRun, notify
 from aitrader_pipeline.config import NotificationConfig
 from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena, reconfigure
@@ -15,7 +15,7 @@ from aitrader_pipeline_tests.webhook_server import TOKEN, webhook
 
 VARIABLE = "TEST_WEBHOOK"
 CONFIG = NotificationConfig(webhook=VARIABLE)
-FAILED = Notification("launch-1", "run-1", ("gpt on 2025-10-02: out of credit", "kimi on 2025-10-03: no answer"))
+FAILED = FailedRun("launch-1", "run-1", ("gpt on 2025-10-02: out of credit", "kimi on 2025-10-03: no answer"))
 TOLD = "run run-1 failed: gpt on 2025-10-02: out of credit; kimi on 2025-10-03: no answer"
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from aitrader_pipeline.automation.job_tables import Told
+from aitrader_pipeline.automation.launch_history import Mark
 from aitrader_pipeline.catalog import BOOKS
 from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena, reconfigure
@@ -93,15 +95,14 @@ def test_the_next_tick_over_the_same_cells_has_the_same_keys_and_no_two_are_alik
     assert len(set(rest) - set(first)) == 1
 
 
-def test_what_somebody_is_running_is_not_asked_for(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+def test_what_somebody_is_running_is_not_asked_for_nor_what_opens_from_it(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
     add_run(instance, block_of((CASH,), TEN_DAYS[3:]))
     add_backfill(arena, instance, cells_of(HOLD, TEN_DAYS[3:6]), "backfill")
     tick = sensor_tick(arena, instance, CATCH_UP)
-    assert asked_for(tick.run_requests or [], arena) == sorted(cells_of(HOLD, TEN_DAYS[6:]))
-    add_run(instance, block_of((HOLD,), TEN_DAYS[6:]), dg.DagsterRunStatus.STARTED)
-    tick = sensor_tick(arena, instance, CATCH_UP)
     assert not tick.run_requests
-    assert tick.skip_message == "14 missing model-days are already being run"
+    assert tick.skip_message == "10 missing model-days are already being run"
 
 
 def test_the_runs_that_catching_up_asks_for_leave_nothing_to_do(
@@ -114,8 +115,20 @@ def test_the_runs_that_catching_up_asks_for_leave_nothing_to_do(
     assert {cell: launch for cell, launch in arena.launches().items() if cell in launches} == launches
     tick = sensor_tick(arena, instance, CATCH_UP)
     assert not tick.run_requests
-    assert tick.skip_message == f"up to date: {TEN_DAYS[-1]}"
+    # The arena goes on to the end of the month, which is over.
+    assert tick.skip_message == f"up to date: {TEN_DAYS[-1]}; no prices for 2025-10-16 to 2025-10-31 yet"
     assert sensor_tick(arena, instance, SCORE).skip_message == "every finished session has its books"
+
+
+@pytest.mark.parametrize(
+    ("end", "awaited"), [(TEN_DAYS[2], ""), (TEN_DAYS[3], f"; no prices for {TEN_DAYS[3]} yet")]
+)
+def test_catching_up_names_the_sessions_that_it_waits_for(tmp_path: Path, end: str, awaited: str) -> None:
+    quotes = {"AAPL": {date: FLAT["AAPL"][date] for date in TEN_DAYS[:3]}}
+    arena = priced_arena(tmp_path, [baseline(CASH)], quotes, last=end)
+    arena.ok("run")
+    with arena.instance() as instance:
+        assert sensor_tick(arena, instance, CATCH_UP).skip_message == f"up to date: {TEN_DAYS[2]}{awaited}"
 
 
 def test_without_prices_catching_up_says_what_to_do(tmp_path: Path) -> None:
@@ -203,7 +216,7 @@ def test_jobs_are_written_once_and_again_only_when_something_has_changed(
 
     add_run(instance, block_of(MODELS, TEN_DAYS[3:4]))
     third = sensor_tick(arena, instance, RECORD, again.cursor or first.cursor)
-    assert third.skip_message == "told of 2 launches"
+    assert third.skip_message == "told of 1 launches"
     counted = arena.rows("SELECT status, count(*) FROM jobs GROUP BY ALL ORDER BY ALL")
     assert counted == [("completed", 1), ("pending", 1)]
     assert arena.rows("SELECT count(*) FROM job_details WHERE status = 'pending'") == [(2,)]
@@ -231,6 +244,47 @@ def test_launches_that_go_on_are_recorded_however_many_came_after_them(
     instance.report_run_failed(run, "its machine is gone")
     sensor_tick(arena, instance, RECORD, cursor)
     assert arena.rows("SELECT status FROM jobs WHERE job_id = ?", [run.run_id]) == [("failed",)]
+
+
+def test_however_many_launches_there_were_since_the_last_tick_all_are_recorded(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    cursor = sensor_tick(arena, instance, RECORD).cursor
+    launched = [
+        add_run(instance, block_of((HOLD,), TEN_DAYS[3:4]), dg.DagsterRunStatus.CANCELED).run_id for _ in range(30)
+    ]
+    while (tick := sensor_tick(arena, instance, RECORD, cursor)).skip_message != "nothing has changed":
+        cursor = tick.cursor
+    assert {job for (job,) in arena.rows("SELECT job_id FROM jobs")} >= set(launched)
+
+
+def test_however_many_backfills_there_were_since_the_last_tick_all_are_recorded(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    cursor = sensor_tick(arena, instance, RECORD).cursor
+    backfill = add_backfill(arena, instance, cells_of(CASH, TEN_DAYS[3]), "backfill0")
+    for number in range(1, 103):
+        later = backfill.backfill_timestamp + number
+        instance.add_backfill(backfill._replace(backfill_id=f"backfill{number}", backfill_timestamp=later))
+    while (tick := sensor_tick(arena, instance, RECORD, cursor)).skip_message != "nothing has changed":
+        cursor = tick.cursor
+    assert arena.rows("SELECT count(*) FROM jobs WHERE status = 'pending'") == [(103,)]
+
+
+def test_what_there_was_no_time_for_is_kept_in_the_cursor() -> None:
+    told = Told(digest="before").after(Mark(3, "backfill3"), [], ["run-1", "run-2"])
+    assert told.queue == ("run-1", "run-2")
+    assert Told.of_cursor(told.cursor()) == told == Told(Mark(3, "backfill3"), ("run-1", "run-2"), "before")
+    assert Told.of_cursor("a cursor of an older version") == Told.of_cursor(None) == Told()
+
+
+def test_a_retry_of_a_launch_that_was_over_is_recorded(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
+    run = add_run(instance, block_of((CASH,), TEN_DAYS[3:4]), dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(run, "its machine is gone")
+    cursor = sensor_tick(arena, instance, RECORD).cursor
+    add_run(instance, block_of((CASH,), TEN_DAYS[3:4]), retries=run)
+    sensor_tick(arena, instance, RECORD, cursor)
+    assert arena.rows("SELECT status FROM jobs WHERE job_id = ?", [run.run_id]) == [("running",)]
 
 
 def test_a_mart_that_was_thrown_away_is_told_of_the_jobs_again(
