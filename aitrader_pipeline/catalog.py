@@ -8,7 +8,9 @@ import dagster as dg
 
 from aitrader_pipeline.store.mart import schema
 
-# The assets by what launches them together: sessions, what follows from each, what follows from all.
+# The assets: prices, sessions and what they are given; then what follows from each session, and from all.
+PRICES = "prices"
+SESSION_INPUTS = "session_inputs"
 SESSIONS = "agent_sessions"
 BOOKS = ("reasoning_logs", "positions", "holdings", "daily_pnl")
 BOARDS = ("portfolio_timeseries", "performance_metrics", "leaderboard")

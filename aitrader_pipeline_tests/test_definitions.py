@@ -62,20 +62,22 @@ def test_the_graph_is_one_way_from_prices_to_leaderboard(specs: dict[str, dg.Ass
     upstream = {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()}
     assert upstream == {
         "prices": set(),
-        "agent_sessions": {"prices", "agent_sessions"},
+        "session_inputs": {"prices"},
+        "agent_sessions": {"prices", "session_inputs", "agent_sessions"},
         "reasoning_logs": {"agent_sessions"},
         "positions": {"agent_sessions", "prices"},
         "holdings": {"agent_sessions"},
         "daily_pnl": {"positions", "holdings", "prices"},
-        "portfolio_timeseries": {"daily_pnl", "prices"},
+        "portfolio_timeseries": {"positions", "daily_pnl", "prices"},
         "performance_metrics": {"portfolio_timeseries"},
-        "leaderboard": {"performance_metrics"},
+        "leaderboard": {"performance_metrics", "reasoning_logs"},
     }
 
 
 def test_every_asset_stands_in_its_room(specs: dict[str, dg.AssetSpec]) -> None:
     assert {name: spec.group_name for name, spec in specs.items()} == {
         "prices": "market",
+        "session_inputs": "trading",
         "agent_sessions": "trading",
         "reasoning_logs": "trading",
         "positions": "performance",
@@ -93,12 +95,13 @@ def test_every_asset_has_an_owner_kinds_and_a_description(specs: dict[str, dg.As
 
 
 def test_every_table_shows_its_columns_as_they_are_in_the_mart(specs: dict[str, dg.AssetSpec]) -> None:
-    tables = {name: spec for name, spec in specs.items() if name != "agent_sessions"}
+    tables = {name: spec for name, spec in specs.items() if "dagster/table_name" in spec.metadata}
     shown = {
         name: [(column.name, column.type, column.description) for column in columns.columns]
         for name, spec in tables.items()
         if isinstance(columns := spec.metadata["dagster/column_schema"], dg.TableSchema)
     }
+    assert specs.keys() - tables.keys() == {"session_inputs", "agent_sessions"}
     mart = schema()
     assert shown == {name: [(c.name, c.type, c.description) for c in mart[name]] for name in tables}
     assert {name: spec.metadata["dagster/table_name"] for name, spec in tables.items()} == {n: n for n in tables}
@@ -119,7 +122,7 @@ def test_what_belongs_to_a_model_day_is_partitioned_and_takes_any_slice_in_one_r
     graph = defs.resolve_asset_graph()
     cells = {"agent_sessions", "reasoning_logs", "positions", "holdings", "daily_pnl"}
     nodes = {node.key.to_user_string(): node for node in graph.asset_nodes}
-    assert {name for name, node in nodes.items() if node.is_partitioned} == cells
+    assert {name for name, node in nodes.items() if node.is_partitioned} == cells | {"session_inputs"}
     assert {nodes[name].backfill_policy for name in cells} == {dg.BackfillPolicy.single_run()}
 
 
@@ -130,7 +133,7 @@ def test_no_partitioned_job_has_a_name_because_its_backfill_would_run_the_wrong_
     assert [job.name for job in named if job.partitions_def is not None] == []
 
 
-def test_the_identities_are_checks_that_block_what_follows(defs: dg.Definitions) -> None:
+def test_the_identities_of_a_model_day_alone_are_checks_that_block_what_follows(defs: dg.Definitions) -> None:
     checks = {
         (spec.asset_key.to_user_string(), spec.name): spec.blocking
         for check in defs.resolve_asset_graph().assets_defs
@@ -139,8 +142,11 @@ def test_the_identities_are_checks_that_block_what_follows(defs: dg.Definitions)
     assert {check for check, blocking in checks.items() if blocking} == {
         ("positions", "cash_and_shares_valid"),
         ("positions", "fills_balance"),
+    }
+    assert {check for check, blocking in checks.items() if not blocking} == {
         ("positions", "sessions_link"),
         ("daily_pnl", "profits_add_up"),
+        ("daily_pnl", "no_day_missing"),
     }
 
 

@@ -84,7 +84,7 @@ def test_an_event_tells_what_its_session_did(sample: ArenaHome) -> None:
     assert shown["trades"] == len(record.actions)
     assert shown["cash"] == float(record.end.cash)
     assert shown["end_reason"] == "finished"
-    assert shown["content_hash"] == record.content_hash()
+    assert shown["content_hash"] == record.content_hash
 
 
 def test_the_mart_is_a_copy_that_can_be_thrown_away(sample: ArenaHome) -> None:

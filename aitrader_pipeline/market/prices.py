@@ -1,7 +1,8 @@
 """The mart's `prices` table: what is loaded into it, what that changed, and how it is read."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import duckdb
@@ -32,12 +33,15 @@ class PriceChanges:
         completed: Stored bars that gained values (the newest day's close, say) and lost or changed none.
         restated: Stored bars of which a value changed, sorted by symbol and date.
         unchanged: Bars that said nothing new; their rows keep their source and time.
+        revised: Dates by symbol of all bars that say something new of a session that was already priced:
+            restated, completed, or come late. A session may have seen them as they were.
     """
 
     added: int
     completed: int
     restated: tuple[RestatedBar, ...]
     unchanged: int
+    revised: Mapping[str, Sequence[dt.date]] = field(default_factory=dict)
 
 
 def save_prices(con: duckdb.DuckDBPyConnection, batch: PriceBatch, fetched_at: dt.datetime) -> PriceChanges:
@@ -66,6 +70,7 @@ def save_prices(con: duckdb.DuckDBPyConnection, batch: PriceBatch, fetched_at: d
         (Bar(symbol, date, *values[:5]), Bar(symbol, date, *values[5:]))
         for symbol, date, *values in con.execute(statement(_PACKAGE, "changed_prices")).fetchall()
     ]
+    revised = dict(con.execute(statement(_PACKAGE, "revised_prices")).fetchall())
     origin = {"source": batch.source, "fetched_at": fetched_at}
     [(written,)] = con.execute(statement(_PACKAGE, "merge_prices"), origin).fetchall()
     con.execute(statement(_PACKAGE, "drop_staged_prices"))
@@ -79,6 +84,7 @@ def save_prices(con: duckdb.DuckDBPyConnection, batch: PriceBatch, fetched_at: d
         completed=len(changed) - len(restated),
         restated=restated,
         unchanged=len(batch.bars) - written,
+        revised=revised,
     )
 
 

@@ -1,14 +1,16 @@
 """The as-of view: what a session may know of the market at the open of its day, and nothing later.
 
 A `MarketView` is cut from a `PriceHistory` and holds, physically, the bars of the dates before its own and
-of its own date the opens. Nobody who has only the view can ask it for more.
+of its own date the opens. Nobody who has only the view can ask it for more. A view that is watched remembers
+what it was asked for, so that a bar which is restated later leads to exactly the sessions that saw it.
 """
 
 import datetime as dt
 import hashlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
@@ -17,6 +19,10 @@ from aitrader_pipeline.errors import ArenaError, PriceError
 from aitrader_pipeline.market.bars import Bar, canonical
 
 _DATE = attrgetter("date")
+_DAY = dt.timedelta(days=1)
+
+# Spans of dates, both ends included, each with the symbols of which a session saw the bars.
+Spans = Mapping[tuple[dt.date, dt.date], Sequence[str]]
 
 
 class LookAheadError(ArenaError):
@@ -43,10 +49,40 @@ class MarketView:
     hash: str
     _before: Mapping[str, tuple[Bar, ...]]
     _opens: Mapping[str, Decimal]
+    _seen: defaultdict[str, set[tuple[dt.date, dt.date]]] | None = field(default=None, repr=False)
+
+    def watched(self) -> "MarketView":
+        """Return the same view, remembering from now on what it is asked for; for one session alone."""
+        return replace(self, _seen=defaultdict(set))
+
+    def seen(self) -> Spans:
+        """Return what a watched view was asked for, spans in order and symbols sorted; nothing if unwatched.
+
+        A span holds every date whose bar, or lack of one, the answers depended on. Of today it is the open.
+        """
+        spans: defaultdict[tuple[dt.date, dt.date], list[str]] = defaultdict(list)
+        for symbol, asked in sorted((self._seen or {}).items()):
+            for span in _merged(asked):
+                spans[span].append(symbol)
+        return dict(sorted(spans.items()))
+
+    def fingerprint(self, spans: Spans) -> str:
+        """Return the sha256 in hex of the bars that the view has in these spans; of today, the opens."""
+        digest = hashlib.sha256()
+        for (first, last), symbols in sorted(spans.items()):
+            for symbol in symbols:
+                bars = self._before.get(symbol, ())
+                for bar in bars[bisect_left(bars, first, key=_DATE) : bisect_right(bars, last, key=_DATE)]:
+                    digest.update(canonical(bar).encode())
+                if first <= self.date <= last and symbol in self._opens:
+                    digest.update(canonical(Bar(symbol, self.date, self._opens[symbol])).encode())
+        return digest.hexdigest()
 
     def open(self, symbol: str) -> Decimal | None:
         """Return today's open, at which orders fill; None if the symbol cannot be traded today."""
-        return self._opens.get(_ticker(symbol))
+        ticker = _ticker(symbol)
+        self._note(ticker, self.date, self.date)
+        return self._opens.get(ticker)
 
     def bar(self, symbol: str, date: dt.date) -> Bar | None:
         """Return a symbol's bar of a date; for today it holds the open alone.
@@ -56,6 +92,7 @@ class MarketView:
         """
         self._refuse_future(date)
         ticker = _ticker(symbol)
+        self._note(ticker, date, date)
         if date == self.date:
             opened = self._opens.get(ticker)
             return None if opened is None else Bar(ticker, date, opened)
@@ -74,20 +111,30 @@ class MarketView:
 
     def last_close(self, symbol: str) -> tuple[dt.date, Decimal] | None:
         """Return the newest known close before today with its date."""
-        for bar in reversed(self._before.get(_ticker(symbol), ())):
+        ticker = _ticker(symbol)
+        for bar in reversed(self._before.get(ticker, ())):
             if bar.close is not None:
+                self._note(ticker, bar.date, self.date - _DAY)
                 return bar.date, bar.close
+        self._note(ticker, dt.date.min, self.date - _DAY)
         return None
 
     def bars(self, symbol: str, count: int) -> tuple[Bar, ...]:
         """Return the last `count` complete bars before today, oldest first; fewer where there are fewer."""
+        ticker = _ticker(symbol)
         newest: list[Bar] = []
-        for bar in reversed(self._before.get(_ticker(symbol), ())):
+        for bar in reversed(self._before.get(ticker, ())):
             if len(newest) >= count:
                 break
             if bar.complete:
                 newest.append(bar)
+        if count > 0:
+            self._note(ticker, newest[-1].date if len(newest) == count else dt.date.min, self.date - _DAY)
         return tuple(reversed(newest))
+
+    def _note(self, ticker: str, first: dt.date, last: dt.date) -> None:
+        if self._seen is not None and ticker in self._before:
+            self._seen[ticker].add((first, last))
 
     def _refuse_future(self, date: dt.date) -> None:
         if date > self.date:
@@ -189,6 +236,17 @@ class PriceHistory:
             # A session without a bar of this universe adds nothing that its views can return.
             chain.append(hashlib.sha256(chain[-1] + text.encode()).digest() if text else chain[-1])
         return tuple(chain)
+
+
+def _merged(spans: Iterable[tuple[dt.date, dt.date]]) -> list[tuple[dt.date, dt.date]]:
+    """Join spans that overlap or touch."""
+    merged: list[tuple[dt.date, dt.date]] = []
+    for first, last in sorted(spans):
+        if merged and first <= merged[-1][1] + _DAY:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return merged
 
 
 def _ticker(symbol: str) -> str:

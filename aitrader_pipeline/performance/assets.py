@@ -65,7 +65,8 @@ def performance_assets(settings: Settings, axes: Axes) -> list[dg.AssetsDefiniti
         owners=OWNERS,
         kinds={"duckdb", "sql"},
         pool=MART_POOL,
-        deps=["daily_pnl", "prices"],
+        # The positions for the sake of their checks: nothing is made of books that do not balance.
+        deps=["positions", "daily_pnl", "prices"],
         metadata=table_metadata("portfolio_timeseries"),
         automation_condition=WHEN_UPSTREAM_CHANGED,
     )

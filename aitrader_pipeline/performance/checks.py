@@ -15,7 +15,7 @@ _LISTED = 20
 
 
 def performance_checks() -> list[dg.AssetChecksDefinition]:
-    """The checks of this room; each blocks what lies downstream of its table."""
+    """The checks of this room: the identities."""
 
     @dg.multi_asset_check(
         name=IDENTITY_CHECKS,
@@ -36,7 +36,7 @@ def performance_checks() -> list[dg.AssetChecksDefinition]:
                 check_name=identity.name,
                 asset_key=identity.table,
                 passed=not problems,
-                severity=dg.AssetCheckSeverity.ERROR if identity.blocks else dg.AssetCheckSeverity.WARN,
+                severity=dg.AssetCheckSeverity.ERROR if identity.ranks else dg.AssetCheckSeverity.WARN,
                 description="; ".join(problems[:3]) or None,
                 metadata={"violations": len(problems), "first": dg.MetadataValue.json(problems[:_LISTED])},
             )

@@ -11,12 +11,16 @@ from aitrader_pipeline.store.sql import statement
 class Identity:
     """A statement over the mart that selects whatever breaks it; ``sql/check_<name>.sql``.
 
-    One that does not block only tells: nothing is wrong with what is there.
+    Attributes:
+        ranks: Whether nobody is ranked while it is broken; of the others, nothing is wrong with what is there.
+        blocks: Whether it also ends the run that finds it broken. One that spans model-days does not: while
+            several runs replace a model's days, the books of one may only add up with those of the next.
     """
 
     name: str
     table: str
     description: str
+    ranks: bool = True
     blocks: bool = True
 
 
@@ -27,12 +31,23 @@ IDENTITIES = (
         "Cash is never below zero, shares are whole and above zero, actions are numbered without a gap.",
     ),
     Identity("fills_balance", "positions", "Start + fills - costs = end, action by action, cash and shares."),
-    Identity("sessions_link", "positions", "A session opens with what the model's session before it closed with."),
-    Identity("profits_add_up", "daily_pnl", "The sum of daily profits = last closing equity - initial cash."),
+    Identity(
+        "sessions_link",
+        "positions",
+        "A session opens with what the model's session before it closed with.",
+        blocks=False,
+    ),
+    Identity(
+        "profits_add_up",
+        "daily_pnl",
+        "The sum of daily profits = last closing equity - initial cash.",
+        blocks=False,
+    ),
     Identity(
         "no_day_missing",
         "daily_pnl",
         "Every scored session follows the one that it opened from; a series ends where one is missing.",
+        ranks=False,
         blocks=False,
     ),
 )

@@ -8,8 +8,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from aitrader_pipeline.config import ArenaConfig
 from aitrader_pipeline.errors import ArenaError
 from aitrader_pipeline.trading.arena import Arena
+from aitrader_pipeline.trading.outdated import superseded_by
 from aitrader_pipeline.trading.record import SessionRecord
 from aitrader_pipeline.trading.session import Contestant
 
@@ -43,11 +45,19 @@ class Failure:
 
 @dataclass
 class Outcome:
-    """What became of the cells that were asked for; ``kept`` were finished before and left as they are."""
+    """What became of the cells that were asked for.
 
-    done: list[SessionRecord] = field(default_factory=list)
-    kept: list[SessionRecord] = field(default_factory=list)
+    Attributes:
+        done: run by the order's launch.
+        kept: finished before and left as they are.
+        failures: chains that failed.
+        superseded: later sessions that stand, and opened from what has been replaced now.
+    """
+
+    done: list[Cell] = field(default_factory=list)
+    kept: list[Cell] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    superseded: list[Cell] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -59,12 +69,30 @@ class Order:
         launch: the launch it belongs to: a session that the launch has written is never repeated.
         owed: all cells of the launch; those before the run's own are run first, whoever owns them.
         keep_finished: leave finished model-days as they are (catch up) instead of replacing them.
+        since: when the launch was asked for. What another launch has begun after that, under the same settings, is
+            as new as what this one would make, and is not run twice.
     """
 
     cells: frozenset[Cell]
     launch: str
     owed: frozenset[Cell] = frozenset()
     keep_finished: bool = False
+    since: dt.datetime | None = None
+
+    def keeps(self, standing: SessionRecord, before: SessionRecord | None, config: ArenaConfig) -> bool:
+        """Whether a finished session is left as it is.
+
+        Args:
+            standing: its record.
+            before: the record before it in the chain as this run has walked it, None at the chain's beginning.
+            config: the settings that it would be run under.
+        """
+        if self.keep_finished or standing.launch == self.launch:
+            return True
+        if self.since is None or standing.started_at < self.since:
+            return False
+        is_alike = standing.versions.config == config.settings_hash(standing.model)
+        return is_alike and (before is None or standing.follows(before))
 
 
 async def run_chains(
@@ -80,7 +108,8 @@ async def run_chains(
     Args:
         arena: what they are run in.
         order: what is to be run.
-        on_record: called for each of the order's cells as soon as its record stands.
+        on_record: called for each of the order's cells as soon as its record stands, and for those that it only
+            owed and has run.
         on_failure: called for each chain that fails.
         on_wait: called with a model's signature when another run holds its chain.
     """
@@ -91,30 +120,43 @@ async def run_chains(
         last = max(cell.date for cell in order.cells if cell.model == model)
         days = sorted({c.date for c in order.cells | order.owed if c.model == model and c.date <= last})
         contestant: Contestant | None = None
+        newest: SessionRecord | None = None
         position = 0
         try:
             async with arena.records.lock(model, lambda: on_wait(model)):
                 for position, date in enumerate(days):  # noqa: B007 - read where a failure is told
-                    record = arena.records.read(model, date)
-                    keep = record is not None and (order.keep_finished or record.launch == order.launch)
-                    if record is None or not keep:
+                    standing = arena.records.read(model, date)
+                    keep = standing is not None and order.keeps(standing, newest, arena.config)
+                    record = standing if keep else None
+                    if record is None:
                         contestant = contestant or arena.seat(model)
                         previous = arena.opening_record(model, date)
                         async with gate:
                             record = await arena.trade(contestant, date, launch=order.launch, previous=previous)
-                    if Cell(date, model) in order.cells:
-                        (outcome.done if record.launch == order.launch else outcome.kept).append(record)
+                    newest = record
+                    is_own = Cell(date, model) in order.cells
+                    if is_own:
+                        (outcome.done if record.launch == order.launch else outcome.kept).append(Cell(date, model))
+                    # The run whose cell it is may have failed at it before this one.
+                    if is_own or not keep:
                         on_record(record)
+            # What the launch still owes it will run itself.
+            superseded = (Cell(date, model) for date in superseded_by(newest, arena.records))
+            outcome.superseded += [cell for cell in superseded if cell not in order.owed]
         except Exception as error:  # noqa: BLE001 - one model's failure, whatever it is, must not stop the others
             later = tuple(Cell(d, model) for d in days[position + 1 :])
             failure = Failure(Cell(days[position], model), error, later)
             outcome.failures.append(failure)
+            outcome.superseded += [Cell(date, model) for date in superseded_by(newest, arena.records)]
             on_failure(failure)
         finally:
             if contestant is not None:
                 await contestant.trader.close()
 
-    await asyncio.gather(*(extend(model) for model in sorted({cell.model for cell in order.cells})))
+    try:
+        await asyncio.gather(*(extend(model) for model in sorted({cell.model for cell in order.cells})))
+    finally:
+        await arena.close()
     outcome.failures.sort(key=lambda failure: failure.cell)
     return outcome
 

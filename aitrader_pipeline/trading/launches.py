@@ -6,11 +6,18 @@ to know which earlier days its own launch still owes.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.execution.backfill import (
+    BULK_ACTION_TERMINAL_STATUSES,
+    BulkActionsFilter,
+    BulkActionStatus,
+    PartitionBackfill,
+)
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -20,8 +27,9 @@ from dagster._core.storage.tags import (
 )
 
 from aitrader_pipeline.catalog import SESSIONS
-from aitrader_pipeline.partitions import Axes, cell_of
-from aitrader_pipeline.trading.chains import Cell
+from aitrader_pipeline.partitions import Axes, cell_of, partition_key_of
+from aitrader_pipeline.trading.chains import Cell, Failure
+from aitrader_pipeline.trading.record import SessionRecord
 
 UNFINISHED = (
     dg.DagsterRunStatus.QUEUED,
@@ -30,11 +38,25 @@ UNFINISHED = (
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 )
+OPEN_BACKFILL = tuple(status for status in BulkActionStatus if status not in BULK_ACTION_TERMINAL_STATUSES)
 
 
 def launch_of(run: dg.DagsterRun) -> str:
     """The id that all runs, and all retries, of one user action share."""
     return run.tags.get(BACKFILL_ID_TAG) or run.root_run_id or run.run_id
+
+
+def launched_at(context: dg.AssetExecutionContext) -> dt.datetime:
+    """When the user action was taken that the run belongs to."""
+    if backfill_id := context.run.tags.get(BACKFILL_ID_TAG):
+        backfill = context.instance.get_backfill(backfill_id)
+        if backfill is not None:
+            return dt.datetime.fromtimestamp(backfill.backfill_timestamp, dt.UTC)
+    root = context.instance.get_run_record_by_id(context.run.root_run_id or context.run.run_id)
+    if root is None:
+        return dt.datetime.now(dt.UTC)
+    created: dt.datetime = root.create_timestamp
+    return created.astimezone(dt.UTC)
 
 
 def cells_of_launch(context: dg.AssetExecutionContext) -> frozenset[Cell]:
@@ -77,9 +99,8 @@ def cells_under_way(instance: dg.DagsterInstance, axes: Axes, asset: dg.AssetKey
     for run in instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED))):
         if run.asset_selection is None or asset in run.asset_selection:
             cells |= cells_of_run(run, axes)
-    for backfill in instance.get_backfills():
-        if backfill.status in (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING):
-            cells |= cells_of_backfill(backfill, asset)
+    for backfill in instance.get_backfills(BulkActionsFilter(statuses=OPEN_BACKFILL)):
+        cells |= cells_of_backfill(backfill, asset)
     return frozenset(cells)
 
 
@@ -100,11 +121,53 @@ def own_events(context: dg.AssetExecutionContext) -> Iterator[None]:
         del tags[EXTERNALLY_MANAGED_ASSETS_TAG]
 
 
-def reports_of_run(instance: dg.DagsterInstance, run_id: str) -> dict[Cell, dt.datetime]:
-    """The sessions that a run has reported as finished, those that it kept included, and when it did."""
-    reports: dict[Cell, dt.datetime] = {}
+@dataclass(frozen=True)
+class Report:
+    """What a run said of a finished session: the launch that ran it, and when."""
+
+    launch: str
+    started_at: dt.datetime
+    finished_at: dt.datetime
+
+
+def report_metadata(record: SessionRecord) -> dict[str, Any]:
+    """The part of a session's event that :func:`reports_of_run` reads."""
+    return {
+        "launch": dg.MetadataValue.text(record.launch),
+        "started_at": dg.MetadataValue.timestamp(record.started_at),
+        "finished_at": dg.MetadataValue.timestamp(record.finished_at),
+    }
+
+
+def reports_of_run(instance: dg.DagsterInstance, run_id: str) -> dict[Cell, Report]:
+    """The sessions that a run has reported as finished, those included that it kept from another launch."""
+    reports: dict[Cell, Report] = {}
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
         event = entry.get_dagster_event()
         if event.partition and event.asset_key == dg.AssetKey(SESSIONS):
-            reports[cell_of(event.partition)] = dt.datetime.fromtimestamp(entry.timestamp, dt.UTC)
+            told: Mapping[str, Any] = event.step_materialization_data.materialization.metadata
+            started, finished = (
+                dt.datetime.fromtimestamp(told[moment].value, dt.UTC) for moment in ("started_at", "finished_at")
+            )
+            reports[cell_of(event.partition)] = Report(told["launch"].value, started, finished)
     return reports
+
+
+def failure_event(failure: Failure) -> dg.AssetObservation:
+    """What Dagster is told of a failed session at once, while the other models of the run go on."""
+    return dg.AssetObservation(
+        SESSIONS,
+        partition=partition_key_of(failure.cell),
+        metadata={"error": str(failure), "not_run": len(failure.not_run)},
+    )
+
+
+def failures_of_run(instance: dg.DagsterInstance, run_id: str) -> dict[Cell, str]:
+    """The sessions that a run has told of as failed, and why; the later ones of their models it does not run."""
+    failures: dict[Cell, str] = {}
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_OBSERVATION):
+        event = entry.get_dagster_event()
+        observed = event.asset_observation_data.asset_observation
+        if event.partition and event.asset_key == dg.AssetKey(SESSIONS) and "error" in observed.metadata:
+            failures[cell_of(event.partition)] = str(observed.metadata["error"].value)
+    return failures

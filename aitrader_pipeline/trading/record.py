@@ -3,13 +3,15 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from itertools import repeat
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt
 
+from aitrader_pipeline.market.view import MarketView, Spans
 from aitrader_pipeline.money import Money
 from aitrader_pipeline.trading.ledger import Fill, Portfolio, Refusal, RefusalCode, Side
 
@@ -26,13 +28,14 @@ EndReason = Literal[
     "imported",
 ]
 
-# What differs between two runs of one and the same session: the clock and the launch that ran it.
+# What differs between two runs of one and the same session: the clock, the launch that ran it, and what the
+# trader was not told, such as how many later pages a search has dropped.
 _INCIDENTAL: Mapping[str, Any] = {
     "launch": True,
-    "opened_from": {"launch"},
+    "opened_from": {"launch", "hash"},
     "started_at": True,
     "finished_at": True,
-    "messages": {"__all__": {"at", "seconds"}},
+    "messages": {"__all__": {"at", "seconds", "notes"}},
     "calls": {"__all__": {"latency_seconds"}},
     "tools": {"__all__": {"seconds"}},
 }
@@ -124,7 +127,10 @@ class ToolRequest(Entry):
 
 
 class Message(Entry):
-    """One line of the transcript as sent or received; a tool's line carries its input and its time."""
+    """One line of the transcript as sent or received; a tool's line carries its input and its time.
+
+    The notes are what a tool had to say that the trader was not told.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
@@ -137,6 +143,7 @@ class Message(Entry):
     is_error: bool = False
     seconds: float | None = None
     extra: dict[str, JsonValue] = {}
+    notes: dict[str, JsonValue] = {}
 
 
 class ModelCall(Entry):
@@ -170,10 +177,45 @@ class Versions(Entry):
 
 
 class RecordRef(Entry):
-    """Names a record: its session and the launch that produced it."""
+    """Names a record: its session, the launch that produced it, and its content hash (empty in old records)."""
 
     date: dt.date
     launch: str
+    hash: str = ""
+
+
+class SeenPrices(Entry):
+    """The bars that a session saw: symbols by span of dates, such as ``2025-10-01..2025-10-02``.
+
+    Of its own day these are the opens. ``hash`` is the fingerprint of what they were.
+    """
+
+    spans: dict[str, tuple[str, ...]]
+    hash: str
+
+    @classmethod
+    def by(cls, view: MarketView) -> "SeenPrices":
+        """What a watched view was asked for."""
+        seen = view.seen()
+        spans = {f"{first}..{last}": tuple(symbols) for (first, last), symbols in seen.items()}
+        return cls(spans=spans, hash=view.fingerprint(seen))
+
+    def dates(self) -> Spans:
+        """The spans as dates."""
+        ends = ((span.partition(".."), symbols) for span, symbols in self.spans.items())
+        return {
+            (dt.date.fromisoformat(first), dt.date.fromisoformat(last)): symbols
+            for (first, _, last), symbols in ends
+        }
+
+    def hold_any(self, bars: Mapping[str, Sequence[dt.date]]) -> bool:
+        """Whether the session saw one of these bars, dates by symbol."""
+        return any(
+            first <= date <= last
+            for (first, last), symbols in self.dates().items()
+            for symbol in bars.keys() & set(symbols)
+            for date in bars[symbol]
+        )
 
 
 class ImportedBook(Entry):
@@ -210,11 +252,19 @@ class SessionRecord(Entry):
     started_at: dt.datetime
     finished_at: dt.datetime
     book: ImportedBook | None = None
+    prices_seen: SeenPrices | None = None
 
     @property
     def ref(self) -> RecordRef:
         """The name by which a later record says that it opened from this one."""
-        return RecordRef(date=self.date, launch=self.launch)
+        return RecordRef(date=self.date, launch=self.launch, hash=self.content_hash)
+
+    def follows(self, earlier: "SessionRecord") -> bool:
+        """Whether this session opened from an earlier one as that is now."""
+        opened = self.opened_from
+        if opened is None or opened.date != earlier.date:
+            return False
+        return opened.hash == earlier.content_hash if opened.hash else opened.launch == earlier.launch
 
     def to_json(self) -> bytes:
         """The record as it is stored: readable JSON, money as decimal text, one trailing newline."""
@@ -227,6 +277,7 @@ class SessionRecord(Entry):
         """
         return json.dumps(self.model_dump(mode="json", exclude=dict(_INCIDENTAL)), sort_keys=True).encode()
 
+    @cached_property
     def content_hash(self) -> str:
         """SHA-256 of the essence, in hexadecimal: the data version of the model-day."""
         return hashlib.sha256(self.essence()).hexdigest()

@@ -259,3 +259,49 @@ def test_a_history_tells_its_symbols_and_sessions_and_refuses_two_bars_of_one_da
 def test_the_previous_session_must_be_before_the_date() -> None:
     with pytest.raises(ValueError, match="is not before"):
         PriceHistory(bars_of()).cut(DAYS[4], SYMBOLS, DAYS[4])
+
+
+# --- what a session saw ---
+
+QUESTIONS: dict[str, Callable[[MarketView], object]] = {
+    "today's open": lambda view: view.open("AAPL"),
+    "a bar of the past": lambda view: view.bar(" msft ", DAYS[2]),
+    "today's bar": lambda view: view.bar("NVDA", DAYS[6]),
+    "a close": lambda view: view.close("AAPL", DAYS[4]),
+    "the newest close": lambda view: view.last_close("MSFT"),
+    "the last three bars": lambda view: view.bars("NVDA", 3),
+    "more bars than there are": lambda view: view.bars("AAPL", 1000),
+    "no bars": lambda view: view.bars("AAPL", 0),
+    "a symbol outside the universe": lambda view: view.last_close("QQQ"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_exactly_the_bars_that_an_answer_depended_on_change_what_was_seen(
+    question: Callable[[MarketView], object],
+) -> None:
+    bars = bars_of()
+    view = cut(bars, DAYS[6]).watched()
+    answer = question(view)
+    seen, fingerprint = view.seen(), view.fingerprint(view.seen())
+    for place, bar in enumerate(bars):
+        for other in (poison(bar, keep_open=False), poison(bar, keep_open=True)):
+            restated = cut([*bars[:place], other, *bars[place + 1 :]], DAYS[6])
+            assert (restated.fingerprint(seen) != fingerprint) == (question(restated) != answer)
+
+
+def test_a_bar_that_was_missing_and_comes_late_changes_what_was_seen() -> None:
+    bars = [bar for bar in bars_of() if (bar.symbol, bar.date) != ("AAPL", DAYS[5])]
+    view = cut(bars, DAYS[6]).watched()
+    assert view.last_close("AAPL") == (DAYS[4], bar_of("AAPL", DAYS[4], 100 + DAYS[4].day).close)
+    late = cut(bars_of(), DAYS[6])
+    assert late.fingerprint(view.seen()) != view.fingerprint(view.seen())
+
+
+def test_two_watchers_of_one_view_do_not_see_each_other_s_questions() -> None:
+    view = cut(bars_of(), DAYS[6])
+    one, other = view.watched(), view.watched()
+    one.open("AAPL")
+    view.open("MSFT")
+    assert dict(one.seen()) == {(DAYS[6], DAYS[6]): ["AAPL"]}
+    assert (other.seen(), view.seen()) == ({}, {})

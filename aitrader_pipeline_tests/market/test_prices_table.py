@@ -100,9 +100,18 @@ def test_the_close_of_the_newest_day_completes_its_bar_without_restating_it(
 ) -> None:
     save(mart, BATCH)
     complete = Bar("AAPL", FRI, Decimal(99), Decimal(100), Decimal(98), Decimal(99), 5)
-    assert save(mart, batch_of(complete)) == PriceChanges(added=0, completed=1, restated=(), unchanged=0)
+    assert save(mart, batch_of(complete)) == PriceChanges(0, 1, (), 0, revised={"AAPL": [FRI]})
     assert read_history(mart).last_session == FRI
     assert mart.execute("SELECT close FROM prices WHERE date = ?", [FRI]).fetchall() == [(99,)]
+
+
+def test_bars_that_a_session_may_have_seen_otherwise_are_told(
+    mart: duckdb.DuckDBPyConnection,
+) -> None:
+    assert save(mart, batch_of(full("AAPL", WED), full("AAPL", THU))).revised == {}
+    assert save(mart, batch_of(full("AAPL", FRI), full("MSFT", FRI))).revised == {}
+    late, restated, same = full("MSFT", WED), full("AAPL", THU, close="102"), full("AAPL", WED)
+    assert save(mart, batch_of(late, restated, same)).revised == {"AAPL": [THU], "MSFT": [WED]}
 
 
 def test_an_open_alone_does_not_take_away_a_known_close_unless_it_differs(mart: duckdb.DuckDBPyConnection) -> None:

@@ -193,13 +193,13 @@ ESSENTIAL: dict[str, dict[str, Any]] = {
 def test_the_clock_and_the_launch_do_not_change_the_essence(changes: dict[str, Any]) -> None:
     assert record(**changes) != record()
     assert record(**changes).essence() == record().essence()
-    assert record(**changes).content_hash() == record().content_hash()
+    assert record(**changes).content_hash == record().content_hash
 
 
 @pytest.mark.parametrize("changes", ESSENTIAL.values(), ids=ESSENTIAL)
 def test_anything_else_changes_the_essence(changes: dict[str, Any]) -> None:
     assert record(**changes).essence() != record().essence()
-    assert record(**changes).content_hash() != record().content_hash()
+    assert record(**changes).content_hash != record().content_hash
 
 
 def test_the_same_cash_written_with_other_zeros_has_the_same_essence() -> None:
