@@ -8,10 +8,10 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo ui test lint format clean
+.PHONY: help install demo ui test test-daemon lint format clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 install: $(INSTALLED) ## Install the project and its tools into .venv
 
@@ -35,6 +35,9 @@ ui: $(INSTALLED) ## Start the Dagster UI on http://127.0.0.1:3000
 
 test: $(INSTALLED) ## Run the tests
 	@$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
+
+test-daemon: $(INSTALLED) ## Run the tests of whole served arenas, which take minutes
+	@$(BIN)/pytest -m daemon $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## Check style, types and safety
 	$(BIN)/ruff check .
