@@ -1,5 +1,6 @@
 """One model on the golden four days behind the scripted endpoint: what its sessions were told and answered."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,17 @@ from aitrader_pipeline_tests.openai_server import OpenAIServer
 M = "model-a"
 
 
-def arena_of(folder: Path, endpoint: OpenAIServer, quotes: Quotes | None = None, **settings: Any) -> Arena:
-    return new_arena(folder, [model(M, endpoint.base_url)], quotes or GOLDEN, **settings)
+def arena_of(
+    folder: Path,
+    endpoint: OpenAIServer,
+    quotes: Quotes | None = None,
+    *,
+    entry: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Arena:
+    """An arena of the one model; `entry` is what its entry in the config says beyond the usual."""
+    said = {"api": endpoint.api, **(entry or {})}
+    return new_arena(folder, [model(M, endpoint.base_url, **said)], quotes or GOLDEN, **settings)
 
 
 def results_of(endpoint: OpenAIServer) -> list[Any]:

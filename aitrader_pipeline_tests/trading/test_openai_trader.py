@@ -5,7 +5,6 @@ import socket
 import time
 import traceback
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,11 +19,10 @@ from aitrader_pipeline_tests.markets import (
     day,
     failure,
     finished,
-    model,
-    new_arena,
     open_arena,
     stored,
 )
+from aitrader_pipeline_tests.model_sessions import M, arena_of
 from aitrader_pipeline_tests.openai_server import (
     FINISH,
     Answer,
@@ -32,26 +30,27 @@ from aitrader_pipeline_tests.openai_server import (
     OpenAIServer,
     after,
     buy,
+    call,
     dripping,
     fails,
     finishes,
     hangs_up,
     says,
     sends,
-    tokens,
 )
 
-M = "model-a"
 LONG = 30.0
-
-
-def arena_of(folder: Path, endpoint: OpenAIServer, entry: dict[str, Any] | None = None, **settings: Any) -> Arena:
-    return new_arena(folder, [model(M, endpoint.base_url, **(entry or {}))], **settings)
 
 
 def files_of(arena: Arena) -> list[str]:
     """Every file under the record store but the locks."""
     return sorted(path.name for path in arena.records.root.rglob("*") if path.is_file() and path.name != ".lock")
+
+
+@pytest.fixture(params=["chat", "responses"])
+def endpoint(endpoint: OpenAIServer, request: pytest.FixtureRequest) -> OpenAIServer:
+    endpoint.api = request.param
+    return endpoint
 
 
 # --- what is sent ---
@@ -62,7 +61,7 @@ def test_a_call_carries_the_endpoint_s_model_name_the_params_and_the_key(
 ) -> None:
     entry = {"basemodel": "vendor/big-model", "params": {"temperature": 0.25, "seed": 7}}
     endpoint.script("vendor/big-model", finishes())
-    (record,) = finished(arena_of(tmp_path, endpoint, entry), M, OCT_02)
+    (record,) = finished(arena_of(tmp_path, endpoint, entry=entry), M, OCT_02)
     (request,) = endpoint.requests
     assert {name: request.body[name] for name in ("model", "temperature", "seed")} == {
         "model": "vendor/big-model",
@@ -75,98 +74,70 @@ def test_a_call_carries_the_endpoint_s_model_name_the_params_and_the_key(
 
 def test_the_endpoint_may_come_from_the_environment(tmp_path: Path, endpoint: OpenAIServer) -> None:
     entry = {"openai_base_url": None, "openai_api_key": None}
-    arena_of(tmp_path, endpoint, entry)
+    arena_of(tmp_path, endpoint, entry=entry)
     environ = {"OPENAI_API_BASE": endpoint.base_url, "OPENAI_API_KEY": "another-key"}
     endpoint.script(M, finishes())
     finished(open_arena(tmp_path, environ), M, OCT_02)
     assert endpoint.requests[0].authorization == "Bearer another-key"
 
 
-def test_tool_calls_go_back_as_they_came_each_with_its_result_by_id(
+def test_params_go_out_as_they_are_whatever_the_sdk_knows_of_them(tmp_path: Path, endpoint: OpenAIServer) -> None:
+    entry = {"params": {"top_k": 20, "provider": {"order": ["a", "b"]}}}
+    endpoint.script(M, finishes())
+    finished(arena_of(tmp_path, endpoint, entry=entry), M, OCT_02)
+    body = endpoint.requests[0].body
+    assert (body["top_k"], body["provider"]) == (20, {"order": ["a", "b"]})
+
+
+@pytest.mark.parametrize("name", ["stream", "messages", "tools", "model", "input"])
+def test_params_that_the_session_sets_itself_are_refused(
+    tmp_path: Path, endpoint: OpenAIServer, name: str
+) -> None:
+    error = failure(arena_of(tmp_path, endpoint, entry={"params": {name: True}}), M, OCT_02)
+    assert isinstance(error, ConfigError)
+    assert str(error) == f"{M}: params must not hold {name}: the session sets that itself"
+    assert endpoint.requests == []
+
+
+# --- what a model answers ---
+
+
+def test_reused_call_ids_are_made_unique_and_each_result_finds_its_call(
     tmp_path: Path, endpoint: OpenAIServer
 ) -> None:
-    endpoint.script(M, says("Two orders.", buy("AAPL", 1), Call("sell", '{"symbol": ')), finishes())
-    finished(arena_of(tmp_path, endpoint), M, OCT_02)
-    first, second = endpoint.requests
-    assert [message["role"] for message in first.messages] == ["system", "user"]
-    said, *results = second.messages[2:]
-    assert said == {
-        "role": "assistant",
-        "content": "Two orders.",
-        "tool_calls": [
-            {
-                "id": "call_2_1",
-                "type": "function",
-                "function": {"name": "buy", "arguments": '{"symbol": "AAPL", "amount": 1}'},
-            },
-            {"id": "call_2_2", "type": "function", "function": {"name": "sell", "arguments": '{"symbol": '}},
-        ],
-    }
-    assert [(m["role"], m["tool_call_id"]) for m in results] == [("tool", "call_2_1"), ("tool", "call_2_2")]
-
-
-@pytest.mark.parametrize(
-    "thoughts",
-    [
-        {"reasoning_content": "Apple looks cheap."},
-        {"reasoning": "Apple looks cheap."},
-        {"reasoning_details": [{"type": "reasoning.text", "text": "Apple looks cheap.", "signature": "c2ln"}]},
-    ],
-    ids=lambda thoughts: next(iter(thoughts)),
-)
-def test_a_reasoning_model_s_thoughts_go_back_with_the_next_turn(
-    tmp_path: Path, endpoint: OpenAIServer, thoughts: dict[str, Any]
-) -> None:
-    endpoint.script(M, says("", buy("AAPL", 1), extra=thoughts), finishes())
+    order = Call("buy", {"symbol": "AAPL", "amount": 1}, id="call_0")
+    endpoint.script(M, says("", order, order), says("", order), finishes())
     (record,) = finished(arena_of(tmp_path, endpoint), M, OCT_02)
-    sent = endpoint.requests[1].messages[2]
-    assert {name: value for name, value in sent.items() if name in thoughts} == thoughts
-    assert record.messages[2].extra == thoughts
+    ids = ["call_0", "call00001", "call00002"]
+    assert [call.id for m in record.messages for call in m.tool_calls] == ids
+    assert [m.tool_call_id for m in record.messages if m.role == "tool"] == ids
+    assert book_of(record) == (9700, {"AAPL": 3})
 
 
-def test_an_answer_in_content_blocks_is_joined_to_its_text(tmp_path: Path, endpoint: OpenAIServer) -> None:
-    blocks = [{"type": "text", "text": "I hold. "}, {"type": "image"}, {"type": "text", "text": FINISH}]
-    message = {"role": "assistant", "content": blocks}
-    endpoint.script(M, sends({"id": "x", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}))
+def test_a_refusal_is_what_the_model_said(tmp_path: Path, endpoint: OpenAIServer) -> None:
+    endpoint.script(M, says("I cannot help.", refused=True), says("Nor now.", refused=True))
     (record,) = finished(arena_of(tmp_path, endpoint), M, OCT_02)
-    assert (record.messages[-1].content, record.end_reason) == (f"I hold. {FINISH}", "finished")
-    assert record.calls[0].attempts == 1
-
-
-def test_tokens_of_each_call_are_recorded_as_reported_and_unknown_where_they_are_not(
-    tmp_path: Path, endpoint: OpenAIServer
-) -> None:
-    details = {
-        "prompt_tokens_details": {"cached_tokens": 64},
-        "completion_tokens_details": {"reasoning_tokens": 12},
-    }
-    endpoint.script(
-        M,
-        says("", buy("AAPL", 1), usage=tokens(100, 20, **details)),
-        says("", buy("AAPL", 1), usage=tokens(150, 30)),
-        finishes(),
-    )
-    (record,) = finished(arena_of(tmp_path, endpoint), M, OCT_02)
-    spent = [
-        (c.step, c.input_tokens, c.output_tokens, c.cached_tokens, c.reasoning_tokens, c.attempts)
-        for c in record.calls
+    assert record.end_reason == "no_tool_calls"
+    assert [m.content for m in record.messages if m.role == "assistant"] == [
+        "I cannot help.",
+        "Nor now.",
     ]
-    assert spent == [(1, 100, 20, 64, 12, 1), (2, 150, 30, None, None, 1), (3, None, None, None, None, 1)]
-    assert all(c.latency_seconds > 0 for c in record.calls)
 
 
-def test_gaps_in_a_gateway_s_answer_are_filled(tmp_path: Path, endpoint: OpenAIServer) -> None:
-    order = {"function": {"name": "buy", "arguments": {"symbol": "AAPL", "amount": 1}}}
-    gappy = {
-        "choices": [{"message": {"content": None, "tool_calls": [order, order]}}],
-        "usage": {"total_tokens": 9},
-    }
-    endpoint.script(M, sends(gappy), sends(gappy), finishes())
+def test_a_tool_call_that_is_cut_off_is_answered_with_an_error_and_the_day_goes_on(
+    tmp_path: Path, endpoint: OpenAIServer
+) -> None:
+    cut_off = says("", Call("buy", '{"symbol": "AAPL", "amo'), truncated=True)
+    endpoint.script(M, cut_off, says("", buy("AAPL", 1)), finishes())
     (record,) = finished(arena_of(tmp_path, endpoint), M, OCT_02)
-    assert book_of(record) == (9600, {"AAPL": 4})
-    assert (record.calls[0].input_tokens, record.calls[0].output_tokens) == (None, None)
-    answered = [m.get("tool_call_id") for m in endpoint.requests[2].messages if m["role"] == "tool"]
-    assert answered == ["call_1", "call_2"] * 2
+    assert [m.is_error for m in record.messages if m.role == "tool"] == [True, False]
+    assert book_of(record) == (9900, {"AAPL": 1})
+
+
+def test_a_text_that_is_cut_off_goes_on(tmp_path: Path, endpoint: OpenAIServer) -> None:
+    endpoint.script(M, says("I think that", truncated=True), says("", buy("AAPL", 1)), finishes())
+    (record,) = finished(arena_of(tmp_path, endpoint), M, OCT_02)
+    assert (record.end_reason, book_of(record)) == ("finished", (9900, {"AAPL": 1}))
 
 
 def test_half_a_surrogate_pair_in_an_answer_does_not_cost_the_day(tmp_path: Path, endpoint: OpenAIServer) -> None:
@@ -197,6 +168,10 @@ PASSING = {
     "a web page": sends("<html>Bad gateway</html>"),
     "a list": sends("[]"),
     "null": sends("null"),
+    "not a number": sends('{"x": NaN}'),
+    "brackets without end": sends("[" * 100_000),
+    "500 brackets": sends('{"choices": [{"message": {"content": "a", "x": ' + "[" * 500 + "]" * 500 + "}}]}"),
+    "429 within 200": sends({"error": {"message": "rate-limited upstream", "code": 429}}),
 }
 
 
@@ -256,7 +231,7 @@ def test_an_endpoint_that_nobody_listens_at_fails_the_day_with_a_message(
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         entry = {"openai_base_url": f"http://127.0.0.1:{unused.getsockname()[1]}/v1"}
-        error = failure(arena_of(tmp_path, endpoint, entry, max_retries=1), M, OCT_02)
+        error = failure(arena_of(tmp_path, endpoint, entry=entry, max_retries=1), M, OCT_02)
     assert (
         str(error) == f"{M}: the endpoint did not answer after 2 attempts: APIConnectionError: Connection error."
     )
@@ -336,7 +311,7 @@ LEAKS = {
 def test_a_key_that_the_endpoint_repeats_is_in_no_error_and_no_log(
     tmp_path: Path, endpoint: OpenAIServer, leak: Answer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     endpoint.script(M, *[leak] * 4)
     error = failure(arena_of(tmp_path, endpoint), M, OCT_02)
     told = "".join(traceback.format_exception(error)) + caplog.text
@@ -350,6 +325,26 @@ def test_a_key_that_the_endpoint_repeats_is_in_no_record(tmp_path: Path, endpoin
     (record,) = finished(arena, M, OCT_02)
     assert record.calls[0].attempts == 4
     assert KEY not in arena.records.path(M, day(OCT_02)).read_text(encoding="utf-8")
+
+
+def test_a_key_that_a_model_says_is_in_no_record_and_does_not_cost_the_day(
+    tmp_path: Path, endpoint: OpenAIServer
+) -> None:
+    endpoint.script(M, says(f"My key is {KEY}.", call("get_price_local", symbol=KEY, date=OCT_02)), finishes())
+    arena = arena_of(tmp_path, endpoint)
+    (record,) = finished(arena, M, OCT_02)
+    assert record.messages[2].content == "My key is [key]."
+    assert KEY not in arena.records.path(M, day(OCT_02)).read_text(encoding="utf-8")
+
+
+def test_a_server_on_this_machine_needs_no_key_unless_one_is_named(tmp_path: Path, endpoint: OpenAIServer) -> None:
+    arena_of(tmp_path, endpoint, entry={"openai_api_key": None})
+    endpoint.script(M, finishes("None of it."), finishes())
+    (record,) = finished(open_arena(tmp_path, {}), M, OCT_02)
+    assert endpoint.requests[0].authorization == "Bearer none"
+    assert record.messages[-1].content == f"None of it. {FINISH}"
+    finished(open_arena(tmp_path, {"OPENAI_API_KEY": "a-real-key"}), M, OCT_02, launch="launch-2")
+    assert endpoint.requests[1].authorization == "Bearer a-real-key"
 
 
 # --- a day that fails, and the day after it ---
@@ -370,9 +365,3 @@ def test_a_day_that_fails_after_two_buys_starts_again_from_the_day_before(
     assert record.start == before.end
     assert book_of(record) == (8610, {"AAPL": 10, "MSFT": 2})
     assert [a.action_id for a in record.actions] == [1]
-
-
-def test_the_other_interface_of_openai_is_refused_with_the_way_out(tmp_path: Path, endpoint: OpenAIServer) -> None:
-    error = failure(arena_of(tmp_path, endpoint, {"api": "responses"}), M, OCT_02)
-    assert isinstance(error, ConfigError)
-    assert "use 'chat'" in str(error)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from aitrader_pipeline.trading.prompt import Briefing
 from aitrader_pipeline.trading.record import Message, ToolRequest
@@ -39,6 +39,30 @@ class Reply:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class Allowance:
+    """What a session allows for one model call; this one allows anything.
+
+    Attributes:
+        max_output_tokens: that the model may write; None for no limit.
+    """
+
+    max_output_tokens: int | None = None
+
+    async def retry(self) -> None:
+        """Asked before an attempt is repeated.
+
+        Raises:
+            BudgetSpentError: there is no money for another one.
+        """
+
+    def unbilled(self) -> None:
+        """Told when the endpoint has refused an attempt, which then costs nothing."""
+
+
+UNLIMITED = Allowance()
+
+
 class Conversation(Protocol):
     """One session's exchange with a trader."""
 
@@ -47,6 +71,21 @@ class Conversation(Protocol):
 
         Raises:
             SessionError: the trader cannot answer; the model-day fails.
+        """
+        ...
+
+
+@runtime_checkable
+class MeteredConversation(Protocol):
+    """A conversation that keeps within what is allowed for each call; one of a user's own need not."""
+
+    async def reply_within(
+        self, messages: Sequence[Message], tools: Sequence[ToolSchema], allowance: Allowance
+    ) -> Reply:
+        """Answer the transcript so far, for no more than is allowed.
+
+        Raises:
+            SessionError: the trader cannot answer.
         """
         ...
 

@@ -1,52 +1,51 @@
-"""A trader behind an OpenAI-compatible endpoint, over chat completions."""
+"""A trader behind an OpenAI-compatible endpoint, over chat completions or the responses API."""
 
 import asyncio
-import datetime as dt
 import json
-import math
+import logging
 from collections.abc import Mapping, Sequence
-from email.utils import parsedate_to_datetime
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
+import httpx2
 import openai
+import pydantic_core
 import stamina
 import stamina.instrumentation
-from pydantic import JsonValue
 
 from aitrader_pipeline.errors import ConfigError, SessionError
 from aitrader_pipeline.trading.prompt import Briefing
-from aitrader_pipeline.trading.record import Message, ToolRequest
-from aitrader_pipeline.trading.traders import Conversation, Reply, ToolSchema, Usage
+from aitrader_pipeline.trading.record import Message
+from aitrader_pipeline.trading.traders import UNLIMITED, Allowance, Conversation, Reply, ToolSchema, Usage
+from aitrader_pipeline.trading.traders.chat import ChatCompletions
+from aitrader_pipeline.trading.traders.endpoint_gate import EndpointGate
+from aitrader_pipeline.trading.traders.responses import Responses
+from aitrader_pipeline.trading.traders.retries import (
+    CALL_ERRORS,
+    LONGEST_WAIT_SECONDS,
+    SlowReplyError,
+    wait_before_retry,
+)
+from aitrader_pipeline.trading.traders.wire import GarbledReplyError, JsonObject, WireForm
 
 # Retries are counted in the record; stamina's own log would repeat an endpoint's words, which may echo a key.
 stamina.instrumentation.set_on_retry_hooks(())
+# So would the connections' own, in a response's headers, for everybody who turns debugging on.
+logging.getLogger("httpcore2").setLevel(logging.INFO)
 
-_TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
-_LONGEST_WAIT_SECONDS = 60.0
-# A reasoning model's thoughts have to go back with the next turn; providers use one of these names.
-_KEPT_FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
-
-
-class GarbledReplyError(Exception):
-    """HTTP 200, but no usable answer in it: an error body, no choices, or neither text nor tool calls."""
-
-
-class SlowReplyError(Exception):
-    """The whole answer was not there in time; the client's own timeout begins anew with every byte."""
-
-
-# ValueError: a body that is cut off or no JSON at all.
-_TRANSIENT_ERRORS = (
-    openai.APIConnectionError,
-    openai.APIResponseValidationError,
-    GarbledReplyError,
-    SlowReplyError,
-    ValueError,
-)
+_WIRE_FORMS: Mapping[str, type[WireForm]] = {"chat": ChatCompletions, "responses": Responses}
+# What the session itself says in a request.
+_NOT_PARAMS = frozenset({"model", "messages", "input", "tools", "stream"})
+# Servers without keys are given words such as "EMPTY", which a model may well use.
+_SHORTEST_SECRET = 8
+_NO_KEY = "none"
+_OPENAI_HOSTS = ("api.openai.com", ".azure.com")
+_DEPTH_IN_RECORD = 8
 
 
 class OpenAITrader:
-    """A model behind ``/chat/completions``, with retries of the single call."""
+    """A model behind an endpoint, with retries of the single call."""
 
     def __init__(
         self,
@@ -54,12 +53,15 @@ class OpenAITrader:
         signature: str,
         basemodel: str,
         base_url: str | None,
+        api: Literal["chat", "responses"],
         api_key_variable: str,
+        needs_key: bool,
         environ: Mapping[str, str],
         params: Mapping[str, Any],
         max_retries: int,
         base_delay: float,
         call_timeout_seconds: float,
+        gate: EndpointGate,
     ) -> None:
         """Connect to an endpoint.
 
@@ -67,31 +69,39 @@ class OpenAITrader:
             signature: the model's signature, for messages.
             basemodel: the model's name at the endpoint.
             base_url: the endpoint; by default ``OPENAI_API_BASE``, else OpenAI's own.
+            api: which of its interfaces to speak.
             api_key_variable: the environment variable that holds the key.
+            needs_key: whether the variable has to be set.
             environ: the environment.
-            params: passed on with every call (temperature, seed, ...).
+            params: sent with every call as they are (temperature, seed, ...).
             max_retries: attempts after the first; 0 means one attempt.
             base_delay: seconds before the first retry, doubled with each one.
-            call_timeout_seconds: how long one attempt may take.
+            call_timeout_seconds: how long one attempt may take, once it is its turn.
+            gate: lets calls through to the endpoint.
 
         Raises:
-            ConfigError: the key's variable is not set.
+            ConfigError: the key's variable is not set, or a parameter is the session's own.
         """
         key = environ.get(api_key_variable, "")
-        if not key:
+        if needs_key and not key:
             raise ConfigError(
                 f"{signature}: the environment variable {api_key_variable} is not set; "
                 "put the endpoint's key into it, or into a .env file"
             )
+        own = sorted(_NOT_PARAMS & params.keys())
+        if own:
+            raise ConfigError(f"{signature}: params must not hold {', '.join(own)}: the session sets that itself")
         self._signature = signature
-        self._basemodel = basemodel
+        self._wire = _WIRE_FORMS[api]()
+        self._settings = {"model": basemodel, **params}
+        self._output_limit = _output_limit(api, base_url or environ.get("OPENAI_API_BASE"))
         self._key = key
-        self._params = dict(params)
         self._attempts = max_retries + 1
         self._base_delay = base_delay
         self._call_timeout_seconds = call_timeout_seconds
+        self._gate = gate
         self._client = openai.AsyncOpenAI(
-            api_key=key,
+            api_key=key or _NO_KEY,
             base_url=base_url or environ.get("OPENAI_API_BASE") or None,
             max_retries=0,
             timeout=call_timeout_seconds,
@@ -107,139 +117,81 @@ class OpenAITrader:
         await self._client.close()
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSchema]) -> Reply:
-        """One model call, repeated while it fails for reasons that pass.
+        """One model call, whatever it costs.
 
         Raises:
             SessionError: the endpoint refused the call, or the retries are spent.
         """
+        return await self.reply_within(messages, tools, UNLIMITED)
+
+    async def reply_within(
+        self, messages: Sequence[Message], tools: Sequence[ToolSchema], allowance: Allowance
+    ) -> Reply:
+        """One model call, repeated while it fails for reasons that pass and there is money for it.
+
+        Raises:
+            SessionError: the endpoint refused the call, or the retries are spent.
+        """
+        request = self._wire.request(messages, tools) | self._settings
+        if allowance.max_output_tokens is not None:
+            request[self._output_limit] = allowance.max_output_tokens
         attempts = 0
         try:
             async for attempt in stamina.retry_context(
-                on=_wait_before_retry,
+                on=wait_before_retry,
                 attempts=self._attempts,
                 timeout=None,
                 wait_initial=self._base_delay,
-                wait_max=_LONGEST_WAIT_SECONDS,
+                wait_max=LONGEST_WAIT_SECONDS,
                 wait_jitter=self._base_delay / 2,
             ):
                 with attempt:
                     attempts += 1
-                    return _parsed(await self._completion(messages, tools), attempts)
-        except (openai.OpenAIError, GarbledReplyError, SlowReplyError, ValueError) as error:
+                    if attempts > 1:
+                        await allowance.retry()
+                    body = await self._call(request, allowance)
+                    reply = self._wire.reply(body, messages)
+                    return replace(reply, usage=replace(reply.usage or Usage(), attempts=attempts))
+        except CALL_ERRORS as error:
             raise SessionError(self._failure(error, attempts)) from None
         raise SessionError(f"{self._signature}: no attempt was made")
 
-    async def _completion(self, messages: Sequence[Message], tools: Sequence[ToolSchema]) -> object:
+    async def _call(self, request: JsonObject, allowance: Allowance) -> JsonObject:
         try:
-            async with asyncio.timeout(self._call_timeout_seconds):
-                return await self._client.chat.completions.create(
-                    model=self._basemodel,
-                    messages=[_wire_message(m) for m in messages],
-                    tools=[_wire_tool(t) for t in tools],
-                    **self._params,
-                )
+            async with self._gate.call(), asyncio.timeout(self._call_timeout_seconds):
+                response = await self._client.post(self._wire.path, cast_to=httpx2.Response, body=request)
+        except openai.APIStatusError:
+            allowance.unbilled()
+            raise
         except TimeoutError:
             raise SlowReplyError(f"no whole answer within {self._call_timeout_seconds:g} s") from None
+        return self._body(response)
+
+    def _body(self, response: httpx2.Response) -> JsonObject:
+        """The JSON object of a response: without the key, and such that a record can hold it.
+
+        Half a surrogate pair becomes a question mark; depth and numbers that JSON does not have are errors.
+        """
+        text = json.dumps(json.loads(response.content), ensure_ascii=False, allow_nan=False)
+        if len(self._key) >= _SHORTEST_SECRET:
+            text = text.replace(json.dumps(self._key, ensure_ascii=False)[1:-1], "[key]")
+        kept = text.encode("utf-8", "replace")
+        # The reader of records is strict about depth, and a record holds it a little deeper.
+        pydantic_core.from_json(b"[" * _DEPTH_IN_RECORD + kept + b"]" * _DEPTH_IN_RECORD)
+        body = json.loads(kept)
+        if not isinstance(body, dict):
+            raise GarbledReplyError("HTTP 200 with JSON that is no object")
+        return body
 
     def _failure(self, error: Exception, attempts: int) -> str:
-        text = str(error).replace(self._key, "[key]")
+        text = str(error).replace(self._key, "[key]") if self._key else str(error)
         tries = f"after {attempts} attempts" if attempts > 1 else "at the first attempt"
         return f"{self._signature}: the endpoint did not answer {tries}: {type(error).__name__}: {text[:500]}"
 
 
-def _wait_before_retry(error: Exception) -> bool | float:
-    """Whether a failed call is worth repeating; the seconds to wait where the endpoint states them."""
-    if isinstance(error, openai.APIStatusError):
-        if error.status_code not in _TRANSIENT_STATUS and error.status_code < 500:
-            return False
-        return _retry_after(error.response.headers.get("retry-after"))
-    return isinstance(error, _TRANSIENT_ERRORS)
-
-
-def _retry_after(header: str | None) -> bool | float:
-    if header is None:
-        return True
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(header) - dt.datetime.now(dt.UTC)).total_seconds()
-        except (TypeError, ValueError):
-            return True
-    if not math.isfinite(seconds):
-        return True
-    return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
-
-
-def _wire_message(message: Message) -> Any:  # noqa: ANN401 - openai's unions of TypedDicts say nothing more
-    wire: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.role == "tool":
-        wire["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
-        wire["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {
-                    "name": call.name,
-                    "arguments": call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments),
-                },
-            }
-            for call in message.tool_calls
-        ]
-    return wire | dict(message.extra)
-
-
-def _wire_tool(tool: ToolSchema) -> Any:  # noqa: ANN401 - as above
-    return {
-        "type": "function",
-        "function": {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)},
-    }
-
-
-def _parsed(completion: Any, attempts: int) -> Reply:  # noqa: ANN401 - gateways send what openai's types exclude
-    choices = getattr(completion, "choices", None)
-    if not choices or choices[0].message is None:
-        detail = getattr(completion, "error", None) or "no choices"
-        raise GarbledReplyError(f"HTTP 200 without an answer: {detail!r:.300}")
-    message = choices[0].message
-    text = _text(message.content)
-    calls = tuple(
-        ToolRequest(
-            id=_storable(call.id or f"call_{i}"),
-            name=_storable(call.function.name or ""),
-            arguments=_storable(call.function.arguments),
-        )
-        for i, call in enumerate(message.tool_calls or (), start=1)
-        if getattr(call, "function", None) is not None
-    )
-    if not text.strip() and not calls:
-        raise GarbledReplyError("HTTP 200 with neither text nor tool calls")
-    kept = {name: _storable(value) for name in _KEPT_FIELDS if (value := getattr(message, name, None)) is not None}
-    return Reply(_storable(text), calls, _usage(completion, attempts), kept)
-
-
-def _text(content: JsonValue) -> str:
-    """The text of a message; some gateways send a list of content blocks."""
-    if isinstance(content, list):
-        return "".join(str(block.get("text", "")) for block in content if isinstance(block, dict))
-    return content if isinstance(content, str) else ""
-
-
-def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """The value with a question mark for half a surrogate pair, which no record and no request can hold."""
-    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-
-
-def _usage(completion: Any, attempts: int) -> Usage:  # noqa: ANN401 - as above
-    usage = getattr(completion, "usage", None)
-    if usage is None:
-        return Usage(attempts=attempts)
-    prompt, output = usage.prompt_tokens_details, usage.completion_tokens_details
-    return Usage(
-        input_tokens=usage.prompt_tokens,
-        output_tokens=usage.completion_tokens,
-        cached_tokens=prompt.cached_tokens if prompt else None,
-        reasoning_tokens=output.reasoning_tokens if output else None,
-        attempts=attempts,
-    )
+def _output_limit(api: str, endpoint: str | None) -> str:
+    """What the limit of an answer's tokens is called: OpenAI gave it a new name, which not all others know."""
+    if api == "responses":
+        return "max_output_tokens"
+    host = urlsplit(endpoint).hostname or "" if endpoint else _OPENAI_HOSTS[0]
+    return "max_completion_tokens" if host.endswith(_OPENAI_HOSTS) else "max_tokens"
