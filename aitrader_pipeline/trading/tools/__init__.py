@@ -1,21 +1,29 @@
 """Tools over MCP: each server is bound to one session, out of the trader's sight."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import isawaitable
 from typing import Any
 
 import mcp_types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 
+# Where an MCP result carries what is for the host alone.
+NOTES = "aitrader/notes"
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What a tool returns: a JSON value, and whether it is an error that the trader may react to."""
+    """What a tool returns: a JSON value, and whether it is an error that the trader may react to.
+
+    The notes are for the record; the trader does not see them.
+    """
 
     value: Any
     is_error: bool = False
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def error(cls, code: str, message: str, **details: Any) -> "Answer":  # noqa: ANN401 - any JSON value
@@ -34,7 +42,7 @@ class Tool:
     name: str
     description: str
     properties: Mapping[str, Mapping[str, Any]]
-    run: Callable[..., Answer]
+    run: Callable[..., Answer | Awaitable[Answer]]
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of the arguments; all are required."""
@@ -66,7 +74,10 @@ def tool_server(name: str, tools: Sequence[Tool]) -> Server[Any]:
             if tool is None
             else tool.run(**{key: (params.arguments or {}).get(key) for key in tool.properties})
         )
+        if isawaitable(answer):
+            answer = await answer
         text = mcp_types.TextContent(type="text", text=json.dumps(answer.value))
-        return mcp_types.CallToolResult(content=[text], is_error=answer.is_error)
+        meta = {NOTES: dict(answer.notes)} if answer.notes else None
+        return mcp_types.CallToolResult(content=[text], is_error=answer.is_error, _meta=meta)
 
     return Server(name, on_list_tools=list_tools, on_call_tool=call_tool)

@@ -1,0 +1,197 @@
+"""Jina's search and reader and Alpha Vantage's news on one real socket, answering as their documentation shows.
+
+It is a proxy as well, one that lets nothing through and keeps where it was to connect to.
+"""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+# A plus and a slash look different in an address.
+KEY = "s3arch+K3Y/0123456789"
+SEARCH, READER, NEWS = "/s/", "/r/", "/query"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the web: its date as the engine shows it, and as the page itself states it."""
+
+    url: str
+    date: Any = "Oct 1, 2025"
+    published: Any = "2025-10-01T08:00:00+00:00"
+    title: str = "A title"
+    content: str = "A text."
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Article:
+    """An article of Alpha Vantage's archive."""
+
+    url: str
+    time_published: Any = "20251001T080000"
+    title: str = "A headline"
+    summary: str = "A summary."
+    source: str = "Benzinga"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that is given once instead of the right one; a body that is text goes out as it is."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request: where, its parameters or JSON, its headers in lower case."""
+
+    path: str
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+
+@dataclass
+class Vendors:
+    """What the vendors have, what they refuse next by path, and what they were asked."""
+
+    url: str = ""
+    pages: list[Page] = field(default_factory=list)
+    articles: list[Article] = field(default_factory=list)
+    keeps_to_range: bool = True
+    refusals: dict[str, deque[Refusal]] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
+    hangs: bool = False
+
+    def refuse(self, path: str, *refusals: Refusal) -> None:
+        self.refusals.setdefault(path, deque()).extend(refusals)
+
+    def asked_at(self, path: str) -> list[Asked]:
+        return [asked for asked in self.asked if asked.path == path]
+
+    def answer(self, asked: Asked) -> Refusal:
+        queue = self.refusals.get(asked.path)
+        if queue:
+            return queue.popleft()
+        if asked.path == NEWS:
+            return Refusal(body=self._news(asked.body))
+        if asked.headers.get("authorization") != f"Bearer {KEY}":
+            return Refusal(401, jina_error(401, "AuthenticationFailedError: Invalid API key"))
+        return self._search() if asked.path == SEARCH else self._read(asked.body["url"])
+
+    def _search(self) -> Refusal:
+        data = [
+            {"title": page.title, "url": page.url, "description": "A snippet."}
+            | ({} if page.date is None else {"date": page.date})
+            for page in self.pages
+        ]
+        return Refusal(body={"code": 200, "status": 20000, "data": data, "meta": {"usage": {"tokens": 10000}}})
+
+    def _read(self, url: str) -> Refusal:
+        page = next(page for page in self.pages if page.url == url)
+        data = {
+            "title": page.title,
+            "description": "",
+            "url": page.url,
+            "content": page.content,
+            "metadata": page.metadata,
+            "usage": {"tokens": 100},
+        }
+        if page.published is not None:
+            data["publishedTime"] = page.published
+        return Refusal(body={"code": 200, "status": 20000, "data": data, "meta": {"usage": {"tokens": 100}}})
+
+    def _news(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        if parameters.get("apikey") != KEY:
+            return {"Error Message": "the parameter apikey is invalid or missing."}
+        inside = [
+            article
+            for article in self.articles
+            if not self.keeps_to_range
+            or parameters["time_from"] <= article.time_published <= parameters["time_to"]
+        ]
+        inside.sort(key=lambda article: str(article.time_published), reverse=True)
+        feed = [
+            {
+                "title": article.title,
+                "url": article.url,
+                "time_published": article.time_published,
+                "authors": ["Jane Smith"],
+                "summary": article.summary,
+                "source": article.source,
+                "topics": [{"topic": "Earnings", "relevance_score": "0.95"}],
+                "overall_sentiment_score": 0.1,
+                "overall_sentiment_label": "Neutral",
+                "ticker_sentiment": [],
+            }
+            for article in inside[: int(parameters["limit"])]
+        ]
+        return {"items": str(len(feed)), "sentiment_score_definition": "x <= -0.35: Bearish", "feed": feed}
+
+
+def jina_error(code: int, message: str) -> dict[str, Any]:
+    name, _, words = message.partition(": ")
+    return {
+        "data": None,
+        "code": code,
+        "name": name,
+        "status": code * 100,
+        "message": words,
+        "readableMessage": message,
+    }
+
+
+@contextmanager
+def search_vendors() -> Iterator[Vendors]:
+    """The vendors in a thread that has ended when this returns."""
+    vendors = Vendors()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._serve({name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()})
+
+        def do_POST(self) -> None:
+            self._serve(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+
+        def do_CONNECT(self) -> None:
+            vendors.asked.append(Asked(self.path, {}, {}))
+            self.send_error(502)
+
+        def _serve(self, body: Mapping[str, Any]) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Asked(urlsplit(self.path).path, body, headers)
+            vendors.asked.append(asked)
+            if vendors.hangs:
+                vendors.released.wait(60)
+                return
+            answer = vendors.answer(asked)
+            text = (answer.body if isinstance(answer.body, str) else json.dumps(answer.body)).encode()
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on standard error."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        vendors.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield vendors
+        finally:
+            vendors.released.set()
+            server.shutdown()
+            thread.join()
