@@ -34,4 +34,9 @@ def cents(value: Decimal | float) -> str:
     return f"{Decimal(str(value)).quantize(Decimal('0.01'), rounding=ROUND_HALF_UP):,f}"
 
 
+def usd(value: float) -> str:
+    """What model calls cost, for people: four decimals, as one call may cost less than a cent."""
+    return f"{value:,.4f}"
+
+
 Money = Annotated[Decimal, PlainSerializer(money_text, return_type=str, when_used="json")]

@@ -19,6 +19,8 @@ class Standing:
     kind: str
     portfolio_value: Decimal
     return_pct: float
+    inference_cost_usd: float | None
+    net_return_pct: float | None
 
 
 def rebuild_leaderboard(con: duckdb.DuckDBPyConnection) -> list[Standing]:
@@ -30,7 +32,8 @@ def rebuild_leaderboard(con: duckdb.DuckDBPyConnection) -> list[Standing]:
     con.execute("DELETE FROM leaderboard")
     con.execute(f"INSERT INTO leaderboard BY NAME {leaderboard_query()}")
     rows = con.execute(
-        "SELECT rank, model, kind, portfolio_value, cumulative_return_pct FROM leaderboard ORDER BY rank, model"
+        "SELECT rank, model, kind, portfolio_value, cumulative_return_pct, inference_cost_usd, net_return_pct "
+        "FROM leaderboard ORDER BY rank, model"
     ).fetchall()
     return [Standing(*row) for row in rows]
 

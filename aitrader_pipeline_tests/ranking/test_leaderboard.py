@@ -132,6 +132,7 @@ def test_a_row_carries_the_figures_it_was_ranked_by(mart: Mart) -> None:
             "sharpe_ratio": 1.5,
             "max_drawdown_pct": 3.0,
             **figures,
+            **dict.fromkeys(["inference_cost_usd", "cost_per_trade_usd", "net_return_pct"]),
         }
     ]
 
