@@ -2,7 +2,6 @@
 
 import datetime as dt
 import os
-import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from aitrader_pipeline.cli_fake_openai import fake_openai
+from aitrader_pipeline.cli_mcp import mcp_app
+from aitrader_pipeline.cli_options import DAY, Date, First, Format, Last, parsed_date
 from aitrader_pipeline.config import PROJECT_ROOT, Settings, load_settings, read_dotenv
 from aitrader_pipeline.errors import ArenaError, CallError, ConfigError, NoDataError
 from aitrader_pipeline.results.queries import Row, get_leaderboard, get_portfolio_timeseries, get_results
@@ -39,6 +41,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(mcp_app, name="mcp")
+app.command("fake-openai")(fake_openai)
 _messages = Console(stderr=True, highlight=False)
 
 _BOARD_COLUMNS = (
@@ -52,28 +56,11 @@ _BOARD_COLUMNS = (
     "trades",
     "sessions",
 )
+_COST_COLUMNS = ("inference_cost_usd", "cost_per_trade_usd", "net_return_pct")
 _SHOWN_REFUSALS = 10
 _MODELS_NAMED = 3
 # As a shell has it for a program that Ctrl-C has ended.
 _INTERRUPTED = 130
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
-def _date(text: str) -> dt.date:
-    """A strict YYYY-MM-DD date."""
-    try:
-        if _DATE.fullmatch(text):
-            return dt.date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise typer.BadParameter(f"{text!r} is no date; write YYYY-MM-DD, such as 2025-10-02")
-
-
-_DAY = "YYYY-MM-DD"
-Date = Annotated[dt.date | None, typer.Option(parser=_date, metavar=_DAY, help="A session.")]
-First = Annotated[dt.date | None, typer.Option(parser=_date, metavar=_DAY, help="The first session.")]
-Last = Annotated[dt.date | None, typer.Option(parser=_date, metavar=_DAY, help="The last session.")]
-Format = Annotated[OutputFormat, typer.Option("--format", help="How the answer is written.")]
 
 
 @app.command()
@@ -84,22 +71,58 @@ def run(
     replace: Annotated[
         bool, typer.Option("--replace", help="Run finished model-days again and replace them.")
     ] = False,
+    stale: Annotated[
+        bool,
+        typer.Option("--stale", help="Run again, from each model's first stale model-day on, what is finished."),
+    ] = False,
 ) -> None:
     """Run what is missing of a slice: sessions, books, metrics, leaderboard."""
     from aitrader_pipeline.automation.launching import Slice
 
-    wanted = Slice(start, end, _names(models), replace)
+    wanted = Slice(start, end, _names(models), replace, stale)
     with _launcher(load_settings()) as (launcher, progress):
         _warn_of(launcher.load_prices())
         plan = launcher.plan(wanted)
         progress.start(len(plan.to_trade))
-        report = launcher.run(plan, replace=replace)
+        report = launcher.run(plan, replace=replace or stale)
+        left_stale = launcher.stale()
     standing = len(plan.wanted) - len(plan.to_trade)
     if plan.to_trade:
         _say(f"{report.traded} of {len(plan.to_trade)} model-days run; {standing} stood already.")
     else:
         newest = max(cell.date for cell in plan.wanted)
         _say(f"Up to date: {standing} model-days stand through {newest}.")
+    if left_stale:
+        models_left = ", ".join(sorted({cell.model for cell in left_stale}))
+        _say(
+            f"{len(left_stale)} finished model-days are stale: they would be given another book or other prices "
+            f"today ({models_left}). `aitrader run --stale` runs them again."
+        )
+    _fail_on(report.failures)
+
+
+@app.command()
+def replay(
+    start: First = None,
+    end: Last = None,
+    models: Annotated[str | None, typer.Option(help="Signatures, comma-separated; default: all enabled.")] = None,
+    accept_differences: Annotated[
+        bool,
+        typer.Option(
+            "--accept-differences",
+            help="Take the answers in their order where something else is asked, as after a change of costs.",
+        ),
+    ] = False,
+) -> None:
+    """Run a slice again from its recordings: no endpoint, no key, no cost; the records are replaced."""
+    from aitrader_pipeline.automation.launching import Slice
+
+    with _launcher(load_settings()) as (launcher, progress):
+        _warn_of(launcher.load_prices())
+        plan = launcher.plan(Slice(start, end, _names(models), replace=True))
+        progress.start(len(plan.to_trade))
+        report = launcher.run(plan, replace=True, replay=True, accept_differences=accept_differences)
+    _say(f"{report.traded} of {len(plan.to_trade)} model-days replayed.")
     _fail_on(report.failures)
 
 
@@ -137,7 +160,9 @@ def leaderboard(date: Date = None, output: Format = OutputFormat.TABLE) -> None:
     answer = get_leaderboard(settings.mart_path, date, risk_free_rate=settings.config.metrics.risk_free_rate)
     rows = answer["leaderboard"]
     if output is OutputFormat.TABLE:
-        rows = [{name: row[name] for name in _BOARD_COLUMNS} for row in rows]
+        has_costs = any(row["inference_cost_usd"] is not None for row in rows)
+        columns = _BOARD_COLUMNS + (_COST_COLUMNS if has_costs else ())
+        rows = [{name: row[name] for name in columns} for row in rows]
     show(answer, rows, output, title=f"Leaderboard at the close of {answer['date']}")
 
 
@@ -155,7 +180,7 @@ def timeseries(
 
 @app.command()
 def results(
-    date: Annotated[dt.date, typer.Option(parser=_date, metavar=_DAY, help="A session.")],
+    date: Annotated[dt.date, typer.Option(parser=parsed_date, metavar=DAY, help="A session.")],
     model: Annotated[str | None, typer.Option(help="A signature; all by default.")] = None,
     detail: Annotated[str, typer.Option(help="minimal, or full: with trades and reasoning.")] = "minimal",
     output: Format = OutputFormat.TABLE,
@@ -165,6 +190,17 @@ def results(
         raise CallError(f"--detail {detail}: use minimal or full")
     answer = get_results(load_settings().mart_path, date, model, "full" if detail == "full" else "minimal")
     show(answer, [_flat(result) for result in answer["results"]], output, title=f"Results of {date}")
+
+
+@app.command()
+def spending(output: Format = OutputFormat.TABLE) -> None:
+    """What the model calls have cost in all, those of failed and of replaced sessions included."""
+    from aitrader_pipeline.trading.spending import Journal
+
+    rows = Journal(load_settings().home).by_model()
+    if not rows:
+        raise NoDataError("no model has been called yet: run `aitrader run`")
+    show({"spending": rows}, rows, output, title="Model calls of all launches")
 
 
 @app.command()
@@ -213,13 +249,17 @@ def doctor(output: Format = OutputFormat.TABLE) -> None:
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="The webserver's port.")] = 3000) -> None:
     """Start Dagster's webserver and daemon for the active arena; Ctrl-C ends both."""
+    from aitrader_pipeline.automation.reloading import UI_URL_VARIABLE
     from aitrader_pipeline.instance import prepare_dagster_home
 
     settings = load_settings()
     prepare_dagster_home(settings)
     os.environ["AITRADER_HOME"] = str(settings.home)
     os.environ["AITRADER_CONFIG"] = str(settings.config_path)
-    _say(f"The arena's UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    if settings.override_path is not None:
+        os.environ["AITRADER_CONFIG_OVERRIDE"] = str(settings.override_path)
+    os.environ[UI_URL_VARIABLE] = f"http://127.0.0.1:{port}"
+    _say(f"The arena's UI: {os.environ[UI_URL_VARIABLE]}  (Ctrl-C ends it)")
     # A shell without job control starts programs deaf to Ctrl-C, and Dagster's servers would outlive it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -15,23 +15,30 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dotenv
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from aitrader_pipeline.config_files import merged, read_document
 from aitrader_pipeline.config_problems import ProblemsError, not_known, problem_lines, roster_lines
+from aitrader_pipeline.config_search import SearchConfig
 from aitrader_pipeline.config_sections import (
+    COST_BUDGETS,
     SOURCES,
     TRADERS,
     AgentConfig,
     Costs,
     DateRange,
+    EndpointConfig,
     LogConfig,
     MarketConfig,
     MetricsConfig,
     ModelConfig,
     NotificationConfig,
+    PriceConfig,
+    RecordingsConfig,
     Section,
+    Text,
 )
+from aitrader_pipeline.config_tool_servers import McpServerConfig
 from aitrader_pipeline.errors import ConfigError
 
 __all__ = [
@@ -42,11 +49,16 @@ __all__ = [
     "ArenaConfig",
     "Costs",
     "DateRange",
+    "EndpointConfig",
     "LogConfig",
     "MarketConfig",
+    "McpServerConfig",
     "MetricsConfig",
     "ModelConfig",
     "NotificationConfig",
+    "PriceConfig",
+    "RecordingsConfig",
+    "SearchConfig",
     "Settings",
     "explain",
     "load_settings",
@@ -68,6 +80,10 @@ class ArenaConfig(Section):
         market: Where the prices come from.
         metrics: What the metrics assume.
         notifications: Who is told of failures.
+        endpoints: Limits of endpoints; one that is not listed has the defaults.
+        search: Where the models find news.
+        mcp_servers: Tool servers of the user's own, by name.
+        recordings: What becomes of the answers that models and tools give.
     """
 
     agent_type: Literal["BaseAgent"] = "BaseAgent"
@@ -78,6 +94,10 @@ class ArenaConfig(Section):
     market: MarketConfig = MarketConfig()
     metrics: MetricsConfig = MetricsConfig()
     notifications: NotificationConfig = NotificationConfig()
+    endpoints: tuple[EndpointConfig, ...] = ()
+    search: SearchConfig = SearchConfig()
+    mcp_servers: dict[Text, McpServerConfig] = Field(default={})
+    recordings: RecordingsConfig = RecordingsConfig()
 
     @field_validator("models")
     @classmethod
@@ -85,6 +105,15 @@ class ArenaConfig(Section):
         lines = roster_lines([(model.signature, model.enabled) for model in value])
         if lines:
             raise ProblemsError(lines)
+        return value
+
+    @field_validator("endpoints")
+    @classmethod
+    def _listed_once(cls, value: tuple[EndpointConfig, ...]) -> tuple[EndpointConfig, ...]:
+        urls = [endpoint.openai_base_url for endpoint in value]
+        twice = sorted({str(url) for url in urls if urls.count(url) > 1})
+        if twice:
+            raise ValueError(f"given more than once: {', '.join(twice)}; each endpoint stands once")
         return value
 
     @classmethod
@@ -112,6 +141,16 @@ class ArenaConfig(Section):
         # Raised here and not above, so that pydantic's error, which holds the values, does not hang on.
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         raise ConfigError("\n".join([f"{files}: {count}", *lines]))
+
+    def endpoint(self, base_url: str | None) -> EndpointConfig:
+        """The limits of the endpoint that a model names; None is the one of the environment."""
+        listed = (entry for entry in self.endpoints if entry.openai_base_url == base_url)
+        return next(listed, EndpointConfig(openai_base_url=base_url))
+
+    @property
+    def tool_servers(self) -> dict[str, McpServerConfig]:
+        """The user's own tool servers that are not switched off, by name."""
+        return {name: server for name, server in self.mcp_servers.items() if not server.disabled}
 
     @property
     def enabled_models(self) -> tuple[ModelConfig, ...]:
@@ -143,12 +182,19 @@ class ArenaConfig(Section):
         agent = self.agent_config
         # The universe is "all but the benchmark" where it is not listed: only then the benchmark counts.
         excluded = self.market.benchmark if agent.stock_symbols is None else None
+        # Without a budget in USD a price changes what is told of a session, and not the session.
+        is_capped = any(getattr(agent, name) is not None for name in COST_BUDGETS)
+        model_excluded = {"enabled", "name"} if is_capped else {"enabled", "name", "price"}
         settings = {
             "agent": agent.model_dump(exclude={"max_concurrent_sessions", "prompt_template", "stock_symbols"}),
-            "model": model.model_dump(exclude={"enabled", "name"}),
+            "model": model.model_dump(exclude=model_excluded),
             "prompt_template": _digest_of_file(agent.prompt_template),
+            # No baseline searches.
+            "search": self.search.model_dump() if model.kind == "model" else None,
             "universe": {"symbols": agent.stock_symbols, "excluded": excluded},
         }
+        if model.kind == "model" and self.tool_servers:
+            settings["mcp_servers"] = {name: server.identity for name, server in self.tool_servers.items()}
         canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), default=_plain_decimal)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -220,11 +266,14 @@ def explain(config: ArenaConfig) -> list[tuple[str, str]]:
         "agent_config": config.agent_config,
         "market": config.market,
         "metrics": config.metrics,
+        "search": config.search,
+        "recordings": config.recordings,
         "notifications": config.notifications,
         "log_config": config.log_config,
     }
     for section, settings in sections.items():
         rows += [(f"{section}.{name}", _explain_value(name, value)) for name, value in settings]
+    rows += [(f"mcp_servers.{name}", str(server)) for name, server in config.mcp_servers.items()]
     return rows
 
 
@@ -233,7 +282,7 @@ def _explain_model(model: ModelConfig) -> str:
     if model.kind == "model":
         endpoint = model.openai_base_url or "the endpoint of OPENAI_API_BASE"
         words += [f"{model.basemodel} ({model.api}) at {endpoint}"]
-        words += [f"key from {model.openai_api_key or 'OPENAI_API_KEY'}"]
+        words += [f"key from {model.key_variable}"]
     if model.params:
         words += [f"params: {' '.join(sorted(model.params))}"]
     return ", ".join(words)

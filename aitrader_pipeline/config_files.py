@@ -10,6 +10,8 @@ from aitrader_pipeline.errors import ConfigError
 
 Document = dict[str, Any]
 
+_FOREIGN_NAME = "mcpServers"
+
 _PATH_FIELDS = (("market", "path"), ("agent_config", "prompt_template"), ("agent_config", "stock_symbols"))
 
 
@@ -31,7 +33,7 @@ def read_document(path: Path, variable: str) -> Document:
     document = read_json(path)
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: the config is not an object; it starts with {{ and ends with }}")
-    return _with_absolute_paths(document, path.absolute().parent)
+    return _with_absolute_paths(_with_own_names(document, path), path.absolute().parent)
 
 
 def read_json(path: Path) -> object:
@@ -86,7 +88,29 @@ def _with_absolute_paths(document: Document, folder: Path) -> Document:
         if isinstance(stated, dict) and isinstance(stated.get(field), str) and stated[field].strip():
             path = (folder / Path(stated[field]).expanduser()).resolve()
             result[section] = {**stated, field: str(path)}
+    servers = result.get("mcp_servers")
+    if isinstance(servers, dict):
+        result["mcp_servers"] = {name: _started_in(folder, server) for name, server in servers.items()}
     return result
+
+
+def _started_in(folder: Path, server: object) -> object:
+    """A tool server's entry with the folder that its program is started in, and whose files its arguments name."""
+    if not isinstance(server, dict) or not (server.get("command") or server.get("cwd")):
+        return server
+    stated = server.get("cwd")
+    if stated is not None and not (isinstance(stated, str) and stated.strip()):
+        return server
+    return {**server, "cwd": str((folder / Path(stated or ".").expanduser()).resolve())}
+
+
+def _with_own_names(document: Document, path: Path) -> Document:
+    """The document with `mcp_servers` where it says `mcpServers`, as blocks of other hosts do."""
+    if _FOREIGN_NAME not in document:
+        return document
+    if "mcp_servers" in document:
+        raise ConfigError(f"{path}: both mcp_servers and {_FOREIGN_NAME} are given; put all servers into one")
+    return {"mcp_servers" if key == _FOREIGN_NAME else key: value for key, value in document.items()}
 
 
 def _finite(text: str) -> float:

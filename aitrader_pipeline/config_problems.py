@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 Location = tuple[int | str, ...]
 
-_HIDDEN_FIELDS = frozenset({"openai_api_key", "openai_base_url", "params"})
+_HIDDEN_FIELDS = frozenset({"openai_api_key", "openai_base_url", "params", "args", "env", "url", "headers"})
 _LONGEST_SHOWN = 80
 
 _REASONS: Mapping[str, str] = {
@@ -134,7 +134,7 @@ def _reason(details: ErrorDetails, allowed: Mapping[Location, Sequence[str]]) ->
     context = details.get("ctx", {})
     if kind == "extra_forbidden":
         *section, key = details["loc"]
-        keys = allowed[tuple(part for part in section if isinstance(part, str))]
+        keys = _keys_at([part for part in section if isinstance(part, str)], allowed)
         return f"is not a known key{_did_you_mean(str(key), keys)} Allowed here: {', '.join(keys)}"
     if kind == "value_error":
         return str(context["error"])
@@ -175,6 +175,14 @@ def _keys_of_sections(model: type[BaseModel], at: Location) -> Iterable[tuple[Lo
     for name, field in model.model_fields.items():
         for section in _models_within(field.annotation):
             yield from _keys_of_sections(section, (*at, name))
+
+
+def _keys_at(section: Sequence[str], allowed: Mapping[Location, Sequence[str]]) -> Sequence[str]:
+    """The keys of a section, which may be one of a mapping: then the name that it has there is left out."""
+    at: Location = ()
+    for part in section:
+        at = (*at, part) if (*at, part) in allowed else at
+    return allowed[at]
 
 
 def _models_within(annotation: object) -> Iterable[type[BaseModel]]:

@@ -21,6 +21,7 @@ from pydantic import (
 from aitrader_pipeline.config_files import read_json
 from aitrader_pipeline.config_problems import not_known
 from aitrader_pipeline.errors import ConfigError
+from aitrader_pipeline.plugins import is_plugin
 
 TRADERS = ("openai", "cash", "buy_and_hold", "equal_weight", "momentum", "mean_reversion", "random")
 SOURCES = ("sample", "merged_jsonl", "files")
@@ -31,7 +32,8 @@ _SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=-]*")
 _VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 # Some vendors' keys are capitals and digits alone and would pass for a variable's name.
 _CAPITAL_KEY = re.compile(r"(?=.*\d)[A-Z0-9]{16,}")
-_SECRET_PARAM = re.compile(r"api[_-]?key|authorization|(auth|access)[_-]?token|secret|password", re.IGNORECASE)
+_OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+SECRET_PARAM = re.compile(r"api[_-]?key|authorization|(auth|access)[_-]?token|secret|password", re.IGNORECASE)
 
 
 def _strict_date(value: object) -> object:
@@ -89,9 +91,36 @@ def _symbols_of_file(value: object) -> object:
     return tuple(symbols)
 
 
+def _plain_endpoint(value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        hidden = parts.username or parts.password or parts.query or parts.fragment
+        # Asking for the port finds a password with a slash, which is taken for host, port and path.
+        plain = parts.hostname and parts.port != 0 and not hidden
+    except ValueError:
+        plain = False
+    if not plain or parts.scheme not in ("http", "https"):
+        raise ValueError(
+            "the value (not shown) is not the address of an endpoint; "
+            "use http(s)://host/path without user, password or query, such as 'https://api.openai.com/v1'"
+        )
+    return value
+
+
+def _variable_name(value: str | None) -> str | None:
+    if value is None or (_VARIABLE_NAME.fullmatch(value) and not _CAPITAL_KEY.fullmatch(value)):
+        return value
+    raise ValueError(
+        "the value (not shown) is not the name of an environment variable; put the key itself into the "
+        "environment or a .env file and its variable's name here, such as 'OPENAI_API_KEY'"
+    )
+
+
 def _secret_within(value: JsonValue) -> str | None:
     if isinstance(value, dict):
-        own = next((key for key in value if _SECRET_PARAM.search(key)), None)
+        own = next((key for key in value if SECRET_PARAM.search(key)), None)
         return own or _secret_within(list(value.values()))
     if isinstance(value, list):
         return next((found for inner in value if (found := _secret_within(inner))), None)
@@ -103,6 +132,13 @@ StatedPath = Annotated[Path, BeforeValidator(_stated_path)]
 Text = Annotated[str, AfterValidator(_not_blank)]
 Symbol = Annotated[str, AfterValidator(_symbol)]
 Cost = Annotated[Decimal, Field(ge=0)]
+Limit = Annotated[Decimal, Field(gt=0)]
+Endpoint = Annotated[str | None, BeforeValidator(_no_placeholder), AfterValidator(_plain_endpoint)]
+VariableName = Annotated[str | None, BeforeValidator(_no_placeholder), AfterValidator(_variable_name)]
+
+
+# Budgets in USD: of a session, of a model and session date, and of a launch.
+COST_BUDGETS = ("max_cost_usd", "max_cost_usd_per_model_day", "max_cost_usd_per_run")
 
 
 class Section(BaseModel):
@@ -131,6 +167,20 @@ class DateRange(Section):
         return value
 
 
+class PriceConfig(Section):
+    """What a model's tokens cost, in USD per million.
+
+    Attributes:
+        input: Tokens that it reads.
+        output: Tokens that it writes, reasoning included.
+        cached: Tokens that the provider read from its cache; None is the price of all input.
+    """
+
+    input: Cost
+    output: Cost
+    cached: Cost | None = None
+
+
 class ModelConfig(Section):
     """One competitor.
 
@@ -138,12 +188,14 @@ class ModelConfig(Section):
         name: What people call it.
         signature: The identity of its portfolio; safe as a file name.
         enabled: Whether it trades; a disabled model keeps its results.
-        trader: Who decides, one of ``TRADERS``: a model behind an OpenAI-compatible endpoint or a baseline.
+        trader: Who decides: one of ``TRADERS`` (a model behind an OpenAI-compatible endpoint, or a baseline), or a
+            trader of one's own by its import path ``package.module:factory`` or its entry point's name.
         basemodel: What the endpoint calls the model; required for the trader ``openai``.
         openai_base_url: The endpoint; None takes the environment's.
         openai_api_key: The NAME of the environment variable that holds the key; None is the usual one.
         api: Which of the endpoint's two interfaces to speak.
         params: Extra request parameters of a model, or the settings of a baseline; never secrets.
+        price: What its tokens cost; None takes the public prices.
     """
 
     name: Text
@@ -151,15 +203,27 @@ class ModelConfig(Section):
     enabled: bool = True
     trader: str = "openai"
     basemodel: str | None = Field(default=None, validate_default=True)
-    openai_base_url: Annotated[str | None, BeforeValidator(_no_placeholder)] = None
-    openai_api_key: Annotated[str | None, BeforeValidator(_no_placeholder)] = None
+    openai_base_url: Endpoint = None
+    openai_api_key: VariableName = None
     api: Literal["chat", "responses"] = "chat"
     params: dict[str, JsonValue] = Field(default={}, repr=False)
+    price: PriceConfig | None = None
 
     @property
     def kind(self) -> Literal["model", "baseline"]:
         """Whether a language model or a rule decides."""
-        return "model" if self.trader == "openai" else "baseline"
+        return "baseline" if self.trader in TRADERS and self.trader != "openai" else "model"
+
+    @property
+    def key_variable(self) -> str:
+        """The environment variable that holds the endpoint's key."""
+        return self.openai_api_key or "OPENAI_API_KEY"
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether the variable has to be set; a server on this machine may do without, unless one is named."""
+        host = urlsplit(self.openai_base_url or "").hostname
+        return self.openai_api_key is not None or host not in _OWN_HOSTS
 
     @field_validator("signature")
     @classmethod
@@ -175,8 +239,10 @@ class ModelConfig(Section):
     @field_validator("trader")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        if value not in TRADERS:
-            raise ValueError(not_known("trader", value, TRADERS))
+        if value not in TRADERS and not is_plugin(value):
+            raise ValueError(
+                f"{not_known('trader', value, TRADERS)}; or one of your own, such as 'my_package.traders:Mine'"
+            )
         return value
 
     @field_validator("basemodel")
@@ -185,33 +251,6 @@ class ModelConfig(Section):
         if info.data.get("trader") == "openai" and not (value and value.strip()):
             raise ValueError("is missing; the trader 'openai' needs the endpoint's name of the model")
         return value
-
-    @field_validator("openai_base_url")
-    @classmethod
-    def _is_a_plain_endpoint(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            plain = parts.hostname and not (parts.username or parts.password or parts.query or parts.fragment)
-        except ValueError:
-            plain = False
-        if not plain or parts.scheme not in ("http", "https"):
-            raise ValueError(
-                "the value (not shown) is not the address of an endpoint; "
-                "use http(s)://host/path without user, password or query, such as 'https://api.openai.com/v1'"
-            )
-        return value
-
-    @field_validator("openai_api_key")
-    @classmethod
-    def _names_a_variable(cls, value: str | None) -> str | None:
-        if value is None or (_VARIABLE_NAME.fullmatch(value) and not _CAPITAL_KEY.fullmatch(value)):
-            return value
-        raise ValueError(
-            "the value (not shown) is not the name of an environment variable; put the key itself into the "
-            "environment or a .env file and its variable's name here, such as 'OPENAI_API_KEY'"
-        )
 
     @field_validator("params")
     @classmethod
@@ -223,6 +262,20 @@ class ModelConfig(Section):
                 "put the key into the environment and its variable's name into openai_api_key"
             )
         return value
+
+
+class EndpointConfig(Section):
+    """What all runs together may ask of an endpoint.
+
+    Attributes:
+        openai_base_url: The endpoint, as the models name it; None is the one of the environment.
+        max_concurrent_calls: Model calls under way at once.
+        calls_per_minute: Model calls begun in a minute; None for no limit.
+    """
+
+    openai_base_url: Endpoint = None
+    max_concurrent_calls: int = Field(default=64, ge=1, le=1000)
+    calls_per_minute: float | None = Field(default=None, gt=0)
 
 
 class Costs(Section):
@@ -252,6 +305,9 @@ class AgentConfig(Section):
         time_limit_seconds: Wall-clock time of one session.
         call_timeout_seconds: Wall-clock time of one model call.
         max_tokens: Tokens of one session; None has no limit.
+        max_cost_usd: USD for the model calls of one session; None has no limit, here and below.
+        max_cost_usd_per_model_day: USD for one model and session date, over all attempts and launches.
+        max_cost_usd_per_run: USD for one launch: a run with its retries, or a backfill with all its runs.
         missing_session: Whether a session waits for a missing one before it, or carries the portfolio over.
         max_concurrent_sessions: Models that trade side by side in one run.
         prompt_template: A system prompt of one's own; None is the built-in one.
@@ -268,6 +324,9 @@ class AgentConfig(Section):
     time_limit_seconds: float = Field(default=600.0, gt=0)
     call_timeout_seconds: float = Field(default=120.0, gt=0)
     max_tokens: int | None = Field(default=None, ge=1)
+    max_cost_usd: Limit | None = None
+    max_cost_usd_per_model_day: Limit | None = None
+    max_cost_usd_per_run: Limit | None = None
     missing_session: Literal["block", "carry"] = "block"
     max_concurrent_sessions: int = Field(default=32, ge=1)
     prompt_template: StatedPath | None = None
@@ -326,6 +385,17 @@ class MarketConfig(Section):
         return value
 
 
+class RecordingsConfig(Section):
+    """What becomes of the answers of models and of tools that reach out.
+
+    Attributes:
+        mode: ``record`` asks and keeps every answer; ``auto`` takes what is kept and asks for the rest; ``replay``
+            asks nobody; ``off`` asks and keeps nothing.
+    """
+
+    mode: Literal["off", "record", "auto", "replay"] = "record"
+
+
 class MetricsConfig(Section):
     """What the metrics assume.
 
@@ -341,9 +411,11 @@ class NotificationConfig(Section):
 
     Attributes:
         webhook: The NAME of the environment variable that holds a webhook's URL; None for no webhook.
+        missed_after_hours: How long after its close a session that a model has not traded is told of.
     """
 
     webhook: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = None
+    missed_after_hours: float = Field(default=6.0, ge=0, le=10_000)
 
 
 class LogConfig(Section):

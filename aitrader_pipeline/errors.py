@@ -17,6 +17,10 @@ class SessionError(ArenaError):
     """A model-day could not be run; nothing of it was kept."""
 
 
+class BudgetSpentError(SessionError):
+    """A model call could pass a budget in USD, so it was not made; the message names the budget."""
+
+
 class BookError(ArenaError):
     """A recorded book breaks the ledger's rules; the message lists each breach with its line."""
 

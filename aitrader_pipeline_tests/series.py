@@ -8,10 +8,9 @@ from typing import Any
 
 import duckdb
 
-import aitrader_pipeline.store
+from aitrader_pipeline.store.mart import migrate
 from aitrader_pipeline.store.sql import statement
 
-SCHEMA = Path(aitrader_pipeline.store.__file__).parent / "migrations" / "0001_arena.sql"
 FIRST_SESSION = date(2025, 10, 2)
 
 Money = Decimal | float | int | str
@@ -21,7 +20,7 @@ Row = dict[str, Any]
 def open_mart(path: Path) -> duckdb.DuckDBPyConnection:
     """A new mart file with the arena's tables."""
     con = duckdb.connect(str(path))
-    con.execute(SCHEMA.read_text(encoding="utf-8"))
+    migrate(con)
     return con
 
 

@@ -150,7 +150,7 @@ def test_before_the_first_run_a_reader_is_told_to_run_it(fresh: ArenaHome, words
 # --- calls that are wrong ---
 
 WRONG_CALLS: dict[str, tuple[list[str], str]] = {
-    "no command": ([], "Commands: run"),
+    "no command": ([], "Commands: "),
     "an unknown command": (["frobnicate"], "No such command 'frobnicate'"),
     "an unknown format": (["leaderboard", "--format", "xml"], "'xml' is not one of 'table', 'json', 'csv'"),
     "a missing option": (["results"], "Missing option '--date'"),

@@ -8,7 +8,7 @@ import sys
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -238,6 +238,7 @@ def settings_hash(folder: Path, **sections: Any) -> str:
         {"models": [{**GPT, "enabled": False}, CASH]},
         {"models": [GPT, CASH]},
         {"models": [{**GPT, "api": "chat"}]},
+        {"models": [{**GPT, "price": {"input": 1, "output": 2}}]},
         {"agent_config": {"max_concurrent_sessions": 2}},
         {"agent_config": {"initial_cash": 10000.0}},
         {"agent_config": {"initial_cash": "10000.00"}},
@@ -265,6 +266,7 @@ def test_the_hash_stays_where_no_session_of_the_model_can_change(tmp_path: Path,
         {"agent_config": {"initial_cash": "10000.000001"}},
         {"agent_config": {"costs": {"bps": 1}}},
         {"agent_config": {"max_tokens": 1000}},
+        {"agent_config": {"max_cost_usd": 1}},
         {"agent_config": {"missing_session": "carry"}},
         {"agent_config": {"stock_symbols": ["AAPL"]}},
         {"market": {"benchmark": "QQQ"}},
@@ -274,6 +276,14 @@ def test_the_hash_changes_with_whatever_can_change_a_session_of_the_model(
     tmp_path: Path, sections: dict[str, Any]
 ) -> None:
     assert settings_hash(tmp_path, **sections) != settings_hash(tmp_path)
+
+
+def test_a_price_counts_where_a_budget_in_usd_depends_on_it(tmp_path: Path) -> None:
+    budget = {"max_cost_usd_per_run": 1}
+    priced = [{**GPT, "price": {"input": 1, "output": 2}}]
+    assert settings_hash(tmp_path, models=priced, agent_config=budget) != settings_hash(
+        tmp_path, agent_config=budget
+    )
 
 
 def test_the_hash_does_not_depend_on_whether_symbols_are_listed_or_in_a_file(tmp_path: Path) -> None:
@@ -384,7 +394,9 @@ def fields_of(model: type[BaseModel], prefix: str) -> dict[str, str]:
         path = f"{prefix}{name}"
         sections = [kind for kind in (field.annotation, *_arguments(field.annotation)) if _is_section(kind)]
         if sections:
-            rows |= fields_of(sections[0], f"{path}[]." if path == "models" else f"{path}.")
+            origin = get_origin(field.annotation)
+            inner = "[]" if origin is tuple else ".name" if origin is dict else ""
+            rows |= fields_of(sections[0], f"{path}{inner}.")
         elif field.is_required():
             rows[path] = "required"
         else:

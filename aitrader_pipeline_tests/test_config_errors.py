@@ -173,7 +173,7 @@ def test_an_error_names_both_files_where_two_were_merged(tmp_path: Path) -> None
             {"models": [{**CASH, "trader": "buy-and-hold"}]},
             (
                 "models[0].trader: 'buy-and-hold' is not a known trader; did you mean 'buy_and_hold'? "
-                f"Known: {', '.join(sorted(TRADERS))}"
+                f"Known: {', '.join(sorted(TRADERS))}; or one of your own, such as 'my_package.traders:Mine'"
             ),
         ),
         (
@@ -184,7 +184,7 @@ def test_an_error_names_both_files_where_two_were_merged(tmp_path: Path) -> None
             {"models": [{**CASH, "look_back": 3}]},
             (
                 "models[0].look_back: is not a known key. Allowed here: name, signature, enabled, trader, "
-                "basemodel, openai_base_url, openai_api_key, api, params"
+                "basemodel, openai_base_url, openai_api_key, api, params, price"
             ),
         ),
         (
@@ -198,7 +198,8 @@ def test_an_error_names_both_files_where_two_were_merged(tmp_path: Path) -> None
             {"modles": []},
             (
                 "modles: is not a known key; did you mean 'models'? Allowed here: agent_type, date_range, models, "
-                "agent_config, log_config, market, metrics, notifications"
+                "agent_config, log_config, market, metrics, notifications, endpoints, search, mcp_servers, "
+                "recordings"
             ),
         ),
         ({"agent_type": "Other"}, "agent_type: 'Other' is not known; use 'BaseAgent'"),

@@ -28,6 +28,7 @@ def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_a_page_names_exists(page: Path) -> None:
     known = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
+    known |= {group.name or "" for group in app.registered_groups}
     named = set(re.findall(r"(?:bin/|`)aitrader ([a-z][a-z-]*)", page.read_text(encoding="utf-8")))
     assert named - known == set()
 

@@ -1,7 +1,9 @@
 """Writes docs/command-line.md from the program's own help, so that the two cannot differ."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from aitrader_pipeline.cli import app
@@ -19,12 +21,15 @@ This page is written by `scripts/write_cli_docs.py`.
 
 def command_line_page() -> str:
     """The page: the help of the program and of each of its commands."""
-    commands = [
-        command.name or (command.callback.__name__ if command.callback else "")
-        for command in app.registered_commands
-    ]
-    sections = [_section([])] + [_section([name]) for name in commands]
+    sections = [_section(words) for words in _commands(get_command(app), [])]
     return "\n".join([HEAD, *sections])
+
+
+def _commands(command: object, words: list[str]) -> Iterator[list[str]]:
+    """The words of a command and of all that are below it."""
+    yield words
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, [*words, name])
 
 
 def _section(command: list[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from aitrader_pipeline.config import Settings, explain, load_settings
+from aitrader_pipeline.config import McpServerConfig, ModelConfig, Settings, explain, load_settings
 from aitrader_pipeline.errors import ArenaError
 from aitrader_pipeline.market.sources import open_source
 from aitrader_pipeline.store.mart import reading
@@ -48,15 +48,8 @@ def examine(environ: Mapping[str, str] = os.environ) -> list[Finding]:
     findings.append(_checked("price source", lambda: _source(settings)))
     for model in config.enabled_models:
         if model.kind == "model":
-            variable = model.openai_api_key or "OPENAI_API_KEY"
-            known = bool(environ.get(variable))
-            findings.append(
-                Finding(
-                    f"key of {model.signature}",
-                    "ok" if known else "problem",
-                    f"{variable} is set" if known else f"{variable} is not set; put the key into it or into .env",
-                )
-            )
+            findings.append(_key(model, environ))
+    findings += [_tool_server(name, server, environ) for name, server in config.tool_servers.items()]
     findings.append(_checked("records", lambda: _records(settings)))
     findings.append(_checked("mart", lambda: _mart(settings)))
     return findings
@@ -77,6 +70,26 @@ def _home(settings: Settings) -> Finding:
     free = shutil.disk_usage(existing).free / 2**30
     state: Literal["ok", "problem"] = "ok" if free >= _LOW_SPACE_GIB else "problem"
     return Finding("home", state, f"{home}, {free:.1f} GiB free")
+
+
+def _key(model: ModelConfig, environ: Mapping[str, str]) -> Finding:
+    what, variable = f"key of {model.signature}", model.key_variable
+    if environ.get(variable):
+        return Finding(what, "ok", f"{variable} is set")
+    if not model.needs_key:
+        return Finding(what, "ok", "none: the endpoint is on this machine")
+    return Finding(what, "problem", f"{variable} is not set; put the key into it or into .env")
+
+
+def _tool_server(name: str, server: McpServerConfig, environ: Mapping[str, str]) -> Finding:
+    what = f"tool server {name}"
+    missing = server.missing(environ)
+    if missing:
+        detail = f"not set: {', '.join(missing)}; put the values into the environment or into .env"
+        return Finding(what, "problem", detail)
+    if server.command and shutil.which(server.command, path=environ.get("PATH")) is None:
+        return Finding(what, "problem", f"there is no program {server.command}; install it or give its path")
+    return Finding(what, "ok", str(server))
 
 
 def _source(settings: Settings) -> Finding:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from aitrader_pipeline.money import cents
+from aitrader_pipeline.money import cents, usd
 
 _PIPED_WIDTH = 200
 _HEADINGS = {
@@ -25,6 +25,9 @@ _HEADINGS = {
     "max_drawdown_pct": "max drawdown",
     "drawdown_pct": "drawdown",
     "exposure_pct": "exposure",
+    "inference_cost_usd": "inference USD",
+    "cost_per_trade_usd": "USD per trade",
+    "net_return_pct": "net return",
 }
 
 
@@ -75,6 +78,8 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
 def _cell(name: str, value: object) -> str:
     if value is None:
         return "-"
+    if isinstance(value, float) and name.endswith("_usd"):
+        return usd(value)
     if isinstance(value, float):
         return f"{cents(value)} %" if name.endswith("_pct") else cents(value)
     return str(value)

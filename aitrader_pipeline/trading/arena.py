@@ -1,23 +1,36 @@
 """The arena: everything that a model-day needs, put together from the config."""
 
+import asyncio
 import datetime as dt
 import os
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.server.lowlevel import Server
 
 from aitrader_pipeline.config import ArenaConfig, ModelConfig
 from aitrader_pipeline.errors import ConfigError, SessionError
 from aitrader_pipeline.market.calendar import TradingCalendar
 from aitrader_pipeline.market.view import MarketView, PriceHistory
+from aitrader_pipeline.plugins import open_plugin
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.ledger import CostModel
+from aitrader_pipeline.trading.playback import Absent
+from aitrader_pipeline.trading.pricing import Tariff, tariff_of
 from aitrader_pipeline.trading.prompt import PromptTemplate
 from aitrader_pipeline.trading.record import SessionRecord
+from aitrader_pipeline.trading.recordings import UNRECORDED, Mode, Recordings
+from aitrader_pipeline.trading.search.providers import open_search
 from aitrader_pipeline.trading.session import Budgets, Contestant, run_session
+from aitrader_pipeline.trading.spending import Journal
+from aitrader_pipeline.trading.tool_servers import ToolServer
+from aitrader_pipeline.trading.tools.search import search_server
 from aitrader_pipeline.trading.traders import Trader
 from aitrader_pipeline.trading.traders.baselines import BaselineTrader
+from aitrader_pipeline.trading.traders.endpoint_gate import EndpointGate
 from aitrader_pipeline.trading.traders.openai import OpenAITrader
 
 # Models that run side by side are some sessions apart at most; every view holds the whole history before it.
@@ -26,14 +39,28 @@ _VIEWS_KEPT = 32
 
 @dataclass(frozen=True)
 class Arena:
-    """Config, calendar, prices and records; it seats contestants and runs their sessions."""
+    """Config, calendar, prices and records; it seats contestants and runs their sessions.
+
+    Attributes:
+        recording: what becomes of answers, where that is not for the config to say.
+        accept_differences: in a replay, take a session's answers in their order where something else is asked.
+    """
 
     config: ArenaConfig
     calendar: TradingCalendar
     history: PriceHistory
     records: RecordStore
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    recording: Mode | None = None
+    accept_differences: bool = False
     _views: OrderedDict[tuple[dt.date, tuple[str, ...]], MarketView] = field(default_factory=OrderedDict)
+    _gates: dict[str | None, EndpointGate] = field(default_factory=dict)
+    _tool_servers: dict[str, ToolServer] = field(default_factory=dict)
+
+    @property
+    def journal(self) -> Journal:
+        """Where the arena's model calls are written down."""
+        return Journal(self.records.root.parent)
 
     @property
     def universe(self) -> tuple[str, ...]:
@@ -65,25 +92,69 @@ class Arena:
             budgets=Budgets(agent.max_steps, agent.max_tool_calls, agent.time_limit_seconds, agent.max_tokens),
             prompt=PromptTemplate.load(agent.prompt_template),
             config_hash=self.config.settings_hash(signature),
+            tariff=self._tariff(model),
+            tool_servers=self._own_tool_servers() if model.kind == "model" else (),
+            asked_with={"model": model.basemodel or model.trader, "api": model.api, "params": model.params},
         )
 
+    def _tariff(self, model: ModelConfig) -> Tariff | None:
+        """What a model's calls cost; None where none are made."""
+        if model.kind == "baseline" or self.recordings.mode == "replay":
+            return None
+        return tariff_of(model, self.config.agent_config, self.environ.get("OPENAI_API_BASE"))
+
+    @property
+    def recordings(self) -> Recordings:
+        """What models and tools have answered."""
+        mode = self.recording or self.config.recordings.mode
+        return Recordings(self.records.root.parent / "recordings", mode, self.accept_differences)
+
+    def _own_tool_servers(self) -> tuple[ToolServer, ...]:
+        """The user's own tool servers, one connection each for all models."""
+        for name, server in self.config.tool_servers.items():
+            self._tool_servers.setdefault(name, ToolServer(name, server, self.environ))
+        return tuple(self._tool_servers.values())
+
+    async def close(self) -> None:
+        """Part from the user's own tool servers; the next session connects to them again."""
+        await asyncio.gather(*(server.close() for server in self._tool_servers.values()))
+
     def _trader(self, model: ModelConfig) -> Trader:
+        where = f"models[{model.signature}]"
+        if model.kind == "baseline":
+            return BaselineTrader(model.trader, model.params, f"{where}.params")
+        if self.recordings.mode == "replay":
+            return Absent()
         if model.trader != "openai":
-            return BaselineTrader(model.trader, model.params, f"models[{model.signature}].params")
-        if model.api != "chat":
-            raise ConfigError(f"{model.signature}: api {model.api!r} is not available yet; use 'chat'")
+            trader: Trader = open_plugin(model.trader, model.params, f"{where}.trader")
+            return trader
         agent = self.config.agent_config
         return OpenAITrader(
             signature=model.signature,
             basemodel=model.basemodel or model.name,
             base_url=model.openai_base_url,
-            api_key_variable=model.openai_api_key or "OPENAI_API_KEY",
+            api=model.api,
+            api_key_variable=model.key_variable,
+            needs_key=model.needs_key,
             environ=self.environ,
             params=model.params,
             max_retries=agent.max_retries,
             base_delay=agent.base_delay,
             call_timeout_seconds=agent.call_timeout_seconds,
+            gate=self._gate(model.openai_base_url),
         )
+
+    def _gate(self, base_url: str | None) -> EndpointGate:
+        """The gate of an endpoint, one for all models behind it."""
+        if base_url not in self._gates:
+            limits = self.config.endpoint(base_url)
+            self._gates[base_url] = EndpointGate(
+                self.records.root.parent / "endpoints",
+                base_url or self.environ.get("OPENAI_API_BASE", ""),
+                max_concurrent_calls=limits.max_concurrent_calls,
+                calls_per_minute=limits.calls_per_minute,
+            )
+        return self._gates[base_url]
 
     async def trade(
         self, contestant: Contestant, date: dt.date, *, launch: str, previous: SessionRecord | None
@@ -102,10 +173,23 @@ class Arena:
         held = tuple(previous.end.shares) if previous else ()
         view = self.view(date, held)
         record = await run_session(
-            contestant, view, previous=previous, past_sessions=self._past_sessions(date), launch=launch
+            contestant,
+            view,
+            previous=previous,
+            past_sessions=self._past_sessions(date),
+            launch=launch,
+            journal=self.journal,
+            further_tools=[self.search_server(date)],
+            tape=UNRECORDED if contestant.kind == "baseline" else self.recordings.tape(contestant.signature, date),
         )
         self.records.write(record)
         return record
+
+    def search_server(self, date: dt.date) -> Server[Any]:
+        """The tool that finds news from before the open of a session."""
+        settings = self.config.search
+        search = open_search(settings, self.universe, self.environ)
+        return search_server(search, self.calendar.open_at(date), settings.max_characters)
 
     def opening_record(self, signature: str, date: dt.date) -> SessionRecord | None:
         """The record that a session opens from; None where the model starts with the initial cash.

@@ -2,13 +2,13 @@
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
-from aitrader_pipeline.catalog import MART_POOL, OWNERS, SESSIONS, table_metadata
+from aitrader_pipeline.catalog import MART_POOL, OWNERS, PRICES, SESSION_INPUTS, SESSIONS, table_metadata
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.market.prices import read_history
 from aitrader_pipeline.market.view import PriceHistory
@@ -17,8 +17,17 @@ from aitrader_pipeline.store.mart import reading, writing
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.store.staging import row_count
 from aitrader_pipeline.trading.arena import Arena
-from aitrader_pipeline.trading.chains import Cell, Order, Outcome, run_order
-from aitrader_pipeline.trading.launches import cells_of_launch, launch_of, own_events
+from aitrader_pipeline.trading.chains import Cell, Failure, Order, Outcome, run_order
+from aitrader_pipeline.trading.launches import (
+    cells_of_launch,
+    failure_event,
+    launch_of,
+    launched_at,
+    own_events,
+    report_metadata,
+)
+from aitrader_pipeline.trading.marks import Marks, mark
+from aitrader_pipeline.trading.outdated import that_saw
 from aitrader_pipeline.trading.record import SessionRecord
 from aitrader_pipeline.trading.transcripts import write_transcripts
 
@@ -29,18 +38,38 @@ OnRecord = Callable[[SessionRecord], None]
 
 
 class SessionsConfig(dg.Config):
-    """How sessions are launched; the default replaces what is there, as a materialisation does."""
+    """How sessions are launched; the default replaces what is there, as a materialisation does.
+
+    Attributes:
+        keep_finished: leave finished model-days as they are.
+        replay: ask nobody, and take all answers from the recordings.
+        accept_differences: in a replay, take the answers in their order where something else is asked.
+    """
 
     keep_finished: bool = False
+    replay: bool = False
+    accept_differences: bool = False
 
 
-def sessions_config(*, keep_finished: bool) -> dict[str, Any]:
-    """The run configuration of :class:`SessionsConfig`."""
-    return {"ops": {SESSIONS: {"config": {"keep_finished": keep_finished}}}}
+def sessions_config(**settings: bool) -> dict[str, Any]:
+    """The run configuration with these of the settings of :class:`SessionsConfig`."""
+    return {"ops": {SESSIONS: {"config": settings}}}
 
 
-def trading_assets(settings: Settings, axes: Axes, on_record: OnRecord) -> list[dg.AssetsDefinition]:
+def trading_assets(
+    settings: Settings, axes: Axes, on_record: OnRecord
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The assets of this room; ``on_record`` is told of every finished model-day, for a progress bar."""
+    session_inputs = dg.AssetSpec(
+        SESSION_INPUTS,
+        description="What a model-day is given: the book that it opens from and the bars that it sees. Observed "
+        "where that has changed under a session that stands: the session is stale.",
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"duckdb"},
+        partitions_def=axes.grid,
+        deps=[PRICES],
+    )
 
     @dg.asset(
         name=SESSIONS,
@@ -49,7 +78,7 @@ def trading_assets(settings: Settings, axes: Axes, on_record: OnRecord) -> list[
         kinds={"openai", "mcp"},
         partitions_def=axes.grid,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=["prices", dg.AssetDep(SESSIONS, partition_mapping=PREVIOUS_SESSION)],
+        deps=[PRICES, SESSION_INPUTS, dg.AssetDep(SESSIONS, partition_mapping=PREVIOUS_SESSION)],
     )
     def agent_sessions(context: dg.AssetExecutionContext, config: SessionsConfig) -> Iterator[object]:
         """A model's trading day: it opens with what its previous session closed with and writes one record.
@@ -61,9 +90,10 @@ def trading_assets(settings: Settings, axes: Axes, on_record: OnRecord) -> list[
             launch=launch_of(context.run),
             owed=cells_of_launch(context),
             keep_finished=config.keep_finished,
+            since=launched_at(context),
         )
         with own_events(context):
-            outcome = _run(context, settings, order, on_record)
+            outcome = _run(context, settings, order, config, on_record)
             if outcome.failures:
                 raise _failure(order, outcome)
             yield dg.MaterializeResult()
@@ -86,7 +116,30 @@ def trading_assets(settings: Settings, axes: Axes, on_record: OnRecord) -> list[
             rows = row_count(con, "reasoning_logs")
         return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 
-    return [agent_sessions, reasoning_logs]
+    return [session_inputs, agent_sessions, reasoning_logs]
+
+
+def mark_what_saw(
+    settings: Settings,
+    context: dg.AssetExecutionContext,
+    history: PriceHistory,
+    revised: Mapping[str, Sequence[dt.date]],
+) -> int:
+    """Mark the finished sessions that saw bars which are others now.
+
+    Args:
+        settings: the active arena.
+        context: of the run that has loaded the bars.
+        history: all bars as they are now.
+        revised: dates by symbol of those that may be others than they were.
+
+    Returns:
+        How many sessions are marked.
+    """
+    arena = Arena(settings.config, calendar_of(settings), history, RecordStore(settings.records_dir))
+    outdated = [_cell(record) for record in that_saw(revised, arena)]
+    mark(context, outdated, "a bar that it saw is another now")
+    return len(outdated)
 
 
 def records_of(settings: Settings, context: dg.AssetExecutionContext) -> list[SessionRecord]:
@@ -105,26 +158,52 @@ def records_of(settings: Settings, context: dg.AssetExecutionContext) -> list[Se
     return records
 
 
-def _run(context: dg.AssetExecutionContext, settings: Settings, order: Order, on_record: OnRecord) -> Outcome:
-    history = _history(settings, through=max(cell.date for cell in order.cells))
-    arena = Arena(settings.config, calendar_of(settings), history, RecordStore(settings.records_dir))
+def _run(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    order: Order,
+    config: SessionsConfig,
+    on_record: OnRecord,
+) -> Outcome:
+    arena = Arena(
+        settings.config,
+        calendar_of(settings),
+        _history(settings, through=max(cell.date for cell in order.cells)),
+        RecordStore(settings.records_dir),
+        recording="replay" if config.replay else None,
+        accept_differences=config.accept_differences,
+    )
     progress = _Progress(context, len(order.cells))
+    marks = Marks(context.instance)
 
     def finished(record: SessionRecord) -> None:
-        context.log_event(
-            dg.AssetMaterialization(
-                context.asset_key, partition=partition_key_of(_cell(record)), metadata=_session_metadata(record)
-            )
-        )
-        progress.count(record)
+        context.log_event(session_event(record, marks))
+        if _cell(record) in order.cells:
+            progress.count(record)
         on_record(record)
 
-    return run_order(
+    def failed(failure: Failure) -> None:
+        context.log.error(str(failure))
+        context.log_event(failure_event(failure))
+
+    outcome = run_order(
         arena,
         order,
         on_record=finished,
-        on_failure=lambda failure: context.log.error(str(failure)),
+        on_failure=failed,
         on_wait=lambda model: context.log.info(f"waiting for another run that trades {model}"),
+    )
+    mark(context, outcome.superseded, "a session before it has been run again")
+    return outcome
+
+
+def session_event(record: SessionRecord, marks: Marks) -> dg.AssetMaterialization:
+    """What Dagster is told of a finished session."""
+    return dg.AssetMaterialization(
+        SESSIONS,
+        partition=partition_key_of(_cell(record)),
+        metadata=_session_metadata(record),
+        tags=marks.provenance(record),
     )
 
 
@@ -169,12 +248,24 @@ def _cell(record: SessionRecord) -> Cell:
     return Cell(record.date, record.model)
 
 
-def _session_metadata(record: SessionRecord) -> dict[str, int | float | str]:
+def _session_metadata(record: SessionRecord) -> dict[str, Any]:
     return {
         "trades": len(record.actions),
         "refused_orders": len(record.refusals),
         "end_reason": record.end_reason,
         "cash": float(record.end.cash),
         "model_calls": len(record.calls),
-        "content_hash": record.content_hash(),
+        **_inference(record),
+        **report_metadata(record),
+        "content_hash": record.content_hash,
     }
+
+
+def _inference(record: SessionRecord) -> dict[str, int | float]:
+    """Totals of the model calls; what one of them does not know is left out."""
+    totals: dict[str, int | float] = {}
+    for name in ("input_tokens", "output_tokens", "cost_usd"):
+        known = [value for call in record.calls if (value := getattr(call, name)) is not None]
+        if known and len(known) == len(record.calls):
+            totals[name] = sum(known)
+    return totals

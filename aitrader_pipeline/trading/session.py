@@ -2,14 +2,23 @@
 
 import asyncio
 import datetime as dt
+import json
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
-from aitrader_pipeline.errors import SessionError
+from mcp.server.lowlevel import Server
+
+from aitrader_pipeline.errors import BudgetSpentError, SessionError
 from aitrader_pipeline.market.view import MarketView
 from aitrader_pipeline.money import money
 from aitrader_pipeline.trading.ledger import CostModel, Ledger, Portfolio
+from aitrader_pipeline.trading.playback import Playback
+from aitrader_pipeline.trading.pricing import Tariff
 from aitrader_pipeline.trading.prompt import FINISH_SIGNAL, NUDGE, OPENING_REQUEST, Briefing, PromptTemplate
 from aitrader_pipeline.trading.record import (
     SCHEMA_VERSION,
@@ -19,14 +28,26 @@ from aitrader_pipeline.trading.record import (
     Message,
     ModelCall,
     RefusedOrder,
+    SeenPrices,
     SessionRecord,
     Versions,
 )
+from aitrader_pipeline.trading.recordings import UNRECORDED, Tape
+from aitrader_pipeline.trading.spending import Account, Journal
+from aitrader_pipeline.trading.tool_servers import ToolServer
 from aitrader_pipeline.trading.toolbox import Toolbox
 from aitrader_pipeline.trading.tools.math import math_server
 from aitrader_pipeline.trading.tools.price import price_server
 from aitrader_pipeline.trading.tools.trade import trade_server
-from aitrader_pipeline.trading.traders import Conversation, Reply, Trader, Usage
+from aitrader_pipeline.trading.traders import (
+    Allowance,
+    Conversation,
+    MeteredConversation,
+    Reply,
+    ToolSchema,
+    Trader,
+    Usage,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +69,12 @@ class Budgets:
 
 @dataclass(frozen=True)
 class Contestant:
-    """Who trades, under which rules: what is the same on every day of a model's chain."""
+    """Who trades, under which rules: what is the same on every day of a model's chain.
+
+    The tariff says what model calls cost, and may cost; None for a trader that makes none. What the model is
+    asked with beside the transcript (its name at the endpoint, the interface, the parameters) is part of what is
+    recorded.
+    """
 
     signature: str
     kind: str
@@ -60,6 +86,9 @@ class Contestant:
     budgets: Budgets
     prompt: PromptTemplate
     config_hash: str
+    tariff: Tariff | None = None
+    tool_servers: tuple[ToolServer, ...] = ()
+    asked_with: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -77,6 +106,19 @@ class _Transcript:
     def tokens(self) -> int:
         return sum((c.input_tokens or 0) + (c.output_tokens or 0) for c in self.calls)
 
+    def most_input_tokens(self, tools: Sequence[ToolSchema]) -> int:
+        """The most that the next call can read: what the last one read and wrote, and a token a byte since.
+
+        Where the last one did not say, and on the first, it is a token a byte of everything.
+        """
+        last = self.calls[-1] if self.calls else ModelCall(step=0, latency_seconds=0)
+        if last.input_tokens is None or last.output_tokens is None:
+            schemas = json.dumps([{**vars(tool), "type": "function", "function": {}} for tool in tools])
+            return len(schemas) + sum(_size(message) for message in self.messages)
+        # Some providers do not count reasoning as output.
+        known = last.input_tokens + last.output_tokens + (last.reasoning_tokens or 0)
+        return known + sum(_size(message) for message in self.messages if message.step == last.step)
+
     def note_orders(self, ledger: Ledger, step: int) -> None:
         self.fill_steps += [step] * (len(ledger.fills) - len(self.fill_steps))
         self.refusal_steps += [step] * (len(ledger.refusals) - len(self.refusal_steps))
@@ -89,6 +131,9 @@ async def run_session(
     previous: SessionRecord | None,
     past_sessions: tuple[dt.date, ...],
     launch: str,
+    journal: Journal,
+    further_tools: Sequence[Server[Any]] = (),
+    tape: Tape = UNRECORDED,
 ) -> SessionRecord:
     """Trade one day.
 
@@ -98,6 +143,9 @@ async def run_session(
         previous: the record whose end portfolio this session starts with, None on the first session.
         past_sessions: exchange sessions before ``view.date`` for which there are prices, oldest first.
         launch: the launch that runs this session.
+        journal: where model calls are written down, with what they cost.
+        further_tools: tool servers beside those for prices, orders and sums; they ask others.
+        tape: records what the model and such tools answer, or answers for them.
 
     Returns:
         The record, not yet stored.
@@ -106,16 +154,23 @@ async def run_session(
         SessionError: the trader could not answer; nothing of the day is kept.
     """
     started_at = _now()
+    view = view.watched()
     deadline = time.monotonic() + contestant.budgets.time_limit_seconds
     briefing = brief(contestant, view, previous=previous, past_sessions=past_sessions)
     ledger = Ledger(briefing.portfolio, universe=contestant.universe, price_of=view.open, costs=contestant.costs)
     transcript = _Transcript()
     _say(transcript, "system", contestant.prompt.render(briefing))
     _say(transcript, "user", OPENING_REQUEST.format(date=view.date.isoformat()))
-    async with Toolbox.open([price_server(view), trade_server(ledger), math_server()]) as toolbox:
-        end_reason = await _converse(
-            contestant.trader.converse(briefing), transcript, ledger, toolbox, contestant.budgets, deadline
-        )
+    own_tools = [price_server(view), trade_server(ledger), math_server()]
+    playback = Playback(tape, contestant.asked_with)
+    about = {"aitrader/date": view.date.isoformat(), "aitrader/model": contestant.signature}
+    async with Toolbox.open(
+        own_tools, further_tools, contestant.tool_servers, about=about, playback=playback
+    ) as toolbox:
+        conversation = contestant.trader.converse(briefing)
+        with _account(contestant, view.date, launch, journal) as account:
+            counterpart = _Counterpart(conversation, account, playback, deadline)
+            end_reason = await _converse(counterpart, transcript, ledger, toolbox, contestant.budgets)
         tools = toolbox.usage()
     return SessionRecord(
         schema_version=SCHEMA_VERSION,
@@ -138,6 +193,7 @@ async def run_session(
         tools=tools,
         started_at=started_at,
         finished_at=_now(),
+        prices_seen=SeenPrices.by(view),
     )
 
 
@@ -196,22 +252,57 @@ def _carried(view: MarketView, symbol: str) -> Decimal:
     return close[1]
 
 
+@dataclass(frozen=True)
+class _Counterpart:
+    """Who is asked: the model within its budgets, or the recordings in its place."""
+
+    conversation: Conversation
+    account: Account | None
+    playback: Playback
+    deadline: float
+
+    async def reply(self, step: int, transcript: _Transcript, tools: tuple[ToolSchema, ...]) -> Reply | EndReason:
+        """The next turn; or the budget that ends the session instead of it or while it was under way.
+
+        Raises:
+            SessionError: the trader could not answer, or there is not even money for the session's first call.
+        """
+        answered = self.playback.reply(step, transcript.messages, tools)
+        if answered is None:
+            answered = await self._asked(step, transcript, tools)
+            self.playback.keep(step, transcript.messages, tools, answered)
+        return answered
+
+    async def _asked(self, step: int, transcript: _Transcript, tools: tuple[ToolSchema, ...]) -> Reply | EndReason:
+        if time.monotonic() >= self.deadline:
+            return "time_budget"
+        try:
+            async with asyncio.timeout(self.deadline - time.monotonic()) as limit:
+                if self.account is None:
+                    return await self.conversation.reply(transcript.messages, tools)
+                most = transcript.most_input_tokens(tools)
+                return await self.account.ask(step, most, _metered(self.conversation, transcript, tools))
+        except TimeoutError:
+            if limit.expired():
+                return "time_budget"
+            raise
+        except BudgetSpentError:
+            if transcript.calls:
+                return "cost_budget"
+            raise
+
+
 async def _converse(
-    conversation: Conversation,
-    transcript: _Transcript,
-    ledger: Ledger,
-    toolbox: Toolbox,
-    budgets: Budgets,
-    deadline: float,
+    counterpart: _Counterpart, transcript: _Transcript, ledger: Ledger, toolbox: Toolbox, budgets: Budgets
 ) -> EndReason:
     for step in range(1, budgets.max_steps + 1):
-        if time.monotonic() >= deadline:
-            return "time_budget"
         if budgets.max_tokens is not None and transcript.tokens >= budgets.max_tokens:
             return "token_budget"
-        reply = await _ask(conversation, transcript, toolbox, step, deadline)
-        if reply is None:
-            return "time_budget"
+        started = time.perf_counter()
+        reply = await counterpart.reply(step, transcript, toolbox.schemas)
+        if not isinstance(reply, Reply):
+            return reply
+        _note(reply, transcript, step, time.perf_counter() - started)
         if await _run_tools(reply, transcript, ledger, toolbox, budgets, step):
             return "tool_budget"
         if finishes(reply.text):
@@ -224,18 +315,7 @@ async def _converse(
     return "max_steps"
 
 
-async def _ask(
-    conversation: Conversation, transcript: _Transcript, toolbox: Toolbox, step: int, deadline: float
-) -> Reply | None:
-    """One model call; None if the session's time ran out while it was under way."""
-    started = time.perf_counter()
-    try:
-        async with asyncio.timeout(deadline - time.monotonic()) as limit:
-            reply = await conversation.reply(transcript.messages, toolbox.schemas)
-    except TimeoutError:
-        if limit.expired():
-            return None
-        raise
+def _note(reply: Reply, transcript: _Transcript, step: int, seconds: float) -> None:
     usage = reply.usage or Usage()
     transcript.calls.append(
         ModelCall(
@@ -246,7 +326,7 @@ async def _ask(
             reasoning_tokens=usage.reasoning_tokens,
             cost_usd=usage.cost_usd,
             attempts=usage.attempts,
-            latency_seconds=time.perf_counter() - started,
+            latency_seconds=seconds,
         )
     )
     transcript.messages.append(
@@ -259,7 +339,14 @@ async def _ask(
             extra=dict(reply.extra),
         )
     )
-    return reply
+
+
+def _metered(
+    conversation: Conversation, transcript: _Transcript, tools: tuple[ToolSchema, ...]
+) -> Callable[[Allowance], Awaitable[Reply]]:
+    if isinstance(conversation, MeteredConversation):
+        return partial(conversation.reply_within, transcript.messages, tools)
+    return lambda _: conversation.reply(transcript.messages, tools)
 
 
 async def _run_tools(
@@ -283,6 +370,7 @@ async def _run_tools(
                 tool_input=result.input,
                 is_error=result.is_error,
                 seconds=result.seconds,
+                notes=dict(result.notes),
             )
         )
     return False
@@ -292,6 +380,20 @@ def finishes(text: str) -> bool:
     """Whether a text ends the session: the signal at its end, or alone on a line; a mention is not enough."""
     stripped = text.strip()
     return stripped.endswith(FINISH_SIGNAL) or any(line.strip() == FINISH_SIGNAL for line in stripped.splitlines())
+
+
+def _size(message: Message) -> int:
+    """Bytes of a message as it is stored, which is more than is sent."""
+    return len(message.model_dump_json().encode())
+
+
+def _account(
+    contestant: Contestant, date: dt.date, launch: str, journal: Journal
+) -> AbstractContextManager[Account | None]:
+    """The session's account; None where there is nothing to pay for."""
+    if contestant.tariff is None:
+        return nullcontext()
+    return journal.account(contestant.tariff, model=contestant.signature, date=date, launch=launch)
 
 
 def _say(transcript: _Transcript, role: str, content: str, step: int = 0) -> None:

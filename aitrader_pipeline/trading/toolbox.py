@@ -2,34 +2,47 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import mcp_types
-import pydantic_core
 from mcp import Client
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from aitrader_pipeline.errors import ConfigError
+from aitrader_pipeline.trading.playback import Playback
 from aitrader_pipeline.trading.record import ToolUse
+from aitrader_pipeline.trading.recordings import UNRECORDED
+from aitrader_pipeline.trading.tool_answers import Route, ToolAnswer, text_of
+from aitrader_pipeline.trading.tool_arguments import ToolArgumentsError, decoded
+from aitrader_pipeline.trading.tool_servers import ToolServer
+from aitrader_pipeline.trading.tools import NOTES
 from aitrader_pipeline.trading.traders import ToolSchema
 
-# The brackets that a record puts around a tool's input are fewer.
-_DEPTH_IN_RECORD = 8
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_NAME = 64
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class ToolResult:
-    """The text that goes back to the trader, whether it is an error, what the tool was given, and its time."""
+    """The text that goes back to the trader, whether it is an error, what the tool was given, and its time.
+
+    The notes are for the record and not for the trader.
+    """
 
     text: str
     is_error: bool
     input: Any
     seconds: float
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -40,43 +53,81 @@ class _Tally:
 
 
 @dataclass
+class _Shelf:
+    """Tools as they are put together: what the trader is told of each, where its calls go, and whose it is."""
+
+    schemas: list[ToolSchema] = field(default_factory=list)
+    routes: dict[str, Route] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+
+    def add(self, owner: str, tool: mcp_types.Tool, route: Route) -> None:
+        # Endpoints take no other names for functions, and no object without properties.
+        name = _NOT_IN_A_NAME.sub("_", tool.name)[:_LONGEST_NAME]
+        if name in self.owners:
+            raise ConfigError(
+                f"the tool servers {self.owners[name]} and {owner} both offer a tool named {name}: leave one out, "
+                "by allow in mcp_servers"
+            )
+        self.owners[name] = owner
+        self.routes[name] = route
+        self.schemas.append(ToolSchema(name, tool.description or "", {"properties": {}, **tool.input_schema}))
+
+
+@dataclass
 class Toolbox:
     """The tools of one session, by name."""
 
     schemas: tuple[ToolSchema, ...]
-    _clients: Mapping[str, Client]
+    _routes: Mapping[str, Route]
     _tallies: dict[str, _Tally] = field(default_factory=dict)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, servers: Sequence[Server[Any]]) -> AsyncIterator["Toolbox"]:
+    async def open(
+        cls,
+        servers: Sequence[Server[Any]],
+        outward: Sequence[Server[Any]] = (),
+        further: Sequence[ToolServer] = (),
+        *,
+        about: Mapping[str, str] = _NOTHING,
+        playback: Playback | None = None,
+    ) -> AsyncIterator["Toolbox"]:
         """Connect to the servers and list their tools.
 
+        Args:
+            servers: the arena's own, which answer from the session alone.
+            outward: the arena's own that ask others.
+            further: the user's own.
+            about: what the user's own servers are told of the session with every call.
+            playback: records what others answer, or answers for them; without it they are asked.
+
         Raises:
-            ConfigError: two servers offer a tool of the same name.
+            ConfigError: two servers offer a tool of the same name, or one of the user's own is set up wrongly.
+            SessionError: one of the user's own is down.
         """
         failure: BaseException | None = None
         async with AsyncExitStack() as stack:
             try:
-                yield await cls._connect(stack, servers)
+                shelf = _Shelf()
+                clients = {s.name: await stack.enter_async_context(Client(s)) for s in (*servers, *outward)}
+                for server in servers:
+                    for tool in await _listed(clients[server.name]):
+                        shelf.add(server.name, tool, partial(_ask, clients[server.name], tool.name))
+                border = playback or Playback(UNRECORDED, {})
+                for server in outward:
+                    client = clients[server.name]
+                    for tool in await border.tools(server.name, partial(_listed, client)):
+                        shelf.add(server.name, tool, border.route(tool.name, partial(_ask, client, tool.name)))
+                listings = await asyncio.gather(*(border.tools(own.name, own.tools) for own in further))
+                for own, tools in zip(further, listings, strict=True):
+                    for tool in tools:
+                        shelf.add(own.name, tool, border.route(tool.name, partial(own.call, tool.name, about)))
+                yield cls(tuple(shelf.schemas), shelf.routes)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as the next line says
                 # The clients' task groups wrap an error and choke on a cancellation: it is raised after them.
                 failure = error
         if failure is not None:
             raise failure
-
-    @classmethod
-    async def _connect(cls, stack: AsyncExitStack, servers: Sequence[Server[Any]]) -> "Toolbox":
-        schemas: list[ToolSchema] = []
-        clients: dict[str, Client] = {}
-        for server in servers:
-            client = await stack.enter_async_context(Client(server))
-            for tool in (await client.list_tools()).tools:
-                if tool.name in clients:
-                    raise ConfigError(f"two tool servers offer a tool named {tool.name}; rename one of them")
-                clients[tool.name] = client
-                schemas.append(ToolSchema(tool.name, tool.description or "", tool.input_schema))
-        return cls(tuple(schemas), clients)
 
     async def call(self, name: str, arguments: object) -> ToolResult:
         """Run one tool; whatever a trader sends, it gets an answer.
@@ -87,23 +138,16 @@ class Toolbox:
         """
         started = time.perf_counter()
         given, problem = _decoded(arguments)
-        if name not in self._clients:
-            problem = _error("unknown_tool", f"there is no tool {name}; there are: {', '.join(self._clients)}")
-        text, is_error = (problem, True) if problem else await self._run(name, given)
+        if name not in self._routes:
+            problem = _error("unknown_tool", f"there is no tool {name}; there are: {', '.join(self._routes)}")
+        answer = ToolAnswer(problem, is_error=True) if problem else await self._routes[name](given)
         seconds = time.perf_counter() - started
-        tally = self._tallies.setdefault(name if name in self._clients else "unknown", _Tally())
+        tally = self._tallies.setdefault(name if name in self._routes else "unknown", _Tally())
         tally.calls += 1
-        tally.errors += is_error
+        tally.errors += answer.is_error
         tally.seconds += seconds
-        return ToolResult(text, is_error, given if given is not None else arguments, seconds)
-
-    async def _run(self, name: str, arguments: dict[str, Any] | None) -> tuple[str, bool]:
-        try:
-            result = await self._clients[name].call_tool(name, arguments)
-        except MCPError as error:
-            return _error("tool_failed", str(error)), True
-        texts = [part.text for part in result.content if isinstance(part, mcp_types.TextContent)]
-        return "\n".join(texts), bool(result.is_error)
+        kept = given if given is not None else arguments
+        return ToolResult(answer.text, answer.is_error, kept, seconds, answer.notes)
 
     def usage(self) -> tuple[ToolUse, ...]:
         """Calls, errors and seconds per tool so far, by name; unknown tools are counted together."""
@@ -113,36 +157,24 @@ class Toolbox:
         )
 
 
-def _decoded(arguments: object) -> tuple[dict[str, Any] | None, str | None]:
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments) if arguments.strip() else {}
-        except (ValueError, RecursionError) as error:
-            return None, _error("invalid_arguments", f"the arguments are not valid JSON: {error}")
-    if arguments is None:
-        return {}, None
-    if not isinstance(arguments, dict):
-        kind = "a JSON text inside a JSON text" if isinstance(arguments, str) else type(arguments).__name__
-        return None, _error("invalid_arguments", f"the arguments must be a JSON object, not {kind}")
-    if not _can_be_kept(arguments):
-        return None, _error(
-            "invalid_arguments",
-            "the arguments hold what JSON cannot: NaN, a huge number, half a character or deep nesting",
-        )
-    return arguments, None
+async def _listed(client: Client) -> list[mcp_types.Tool]:
+    return (await client.list_tools()).tools
 
 
-def _can_be_kept(arguments: dict[str, Any]) -> bool:
-    """Whether a record that holds the arguments can be written and read again.
-
-    Python reads NaN, 1e999, half a surrogate pair and any depth of brackets; the reader of records does not.
-    """
+async def _ask(client: Client, name: str, arguments: dict[str, Any] | None) -> ToolAnswer:
+    """Call a tool of the arena's own."""
     try:
-        text = json.dumps(arguments, allow_nan=False)
-        pydantic_core.from_json("[" * _DEPTH_IN_RECORD + text + "]" * _DEPTH_IN_RECORD)
-    except (ValueError, RecursionError):
-        return False
-    return True
+        result = await client.call_tool(name, arguments)
+    except MCPError as error:
+        return ToolAnswer.error("tool_failed", str(error))
+    return ToolAnswer(text_of(result), bool(result.is_error), (result.meta or {}).get(NOTES, {}))
+
+
+def _decoded(arguments: object) -> tuple[dict[str, Any] | None, str | None]:
+    try:
+        return decoded(arguments), None
+    except ToolArgumentsError as error:
+        return None, _error("invalid_arguments", str(error))
 
 
 def _error(code: str, message: str) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -51,6 +52,28 @@ def test_a_key_that_is_not_set_is_a_problem_that_names_the_variable(tmp_path: Pa
     finding = findings(with_model(tmp_path))[f"key of {M}"]
     assert finding.state == "problem"
     assert finding.detail == f"{KEY_VARIABLE} is not set; put the key into it or into .env"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "state", "detail"),
+    [
+        ("http://127.0.0.1:9/v1", "ok", "none: the endpoint is on this machine"),
+        ("http://localhost:9/v1", "ok", "none: the endpoint is on this machine"),
+        ("http://[::1]:9/v1", "ok", "none: the endpoint is on this machine"),
+        (
+            "http://localhost.example/v1",
+            "problem",
+            "OPENAI_API_KEY is not set; put the key into it or into .env",
+        ),
+        (None, "problem", "OPENAI_API_KEY is not set; put the key into it or into .env"),
+    ],
+)
+def test_only_an_endpoint_on_this_machine_needs_no_key(
+    tmp_path: Path, endpoint: str | None, state: Literal["ok", "problem"], detail: str
+) -> None:
+    entry = {**model(M, ENDPOINT, openai_api_key=None), "openai_base_url": endpoint}
+    arena = priced_arena(tmp_path, [entry], FLAT)
+    assert findings(arena)[f"key of {M}"] == Finding(f"key of {M}", state, detail)
 
 
 def test_a_key_that_is_set_is_said_to_be_and_never_shown(tmp_path: Path) -> None:

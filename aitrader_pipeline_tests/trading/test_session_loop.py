@@ -26,6 +26,13 @@ from aitrader_pipeline_tests.openai_server import (
     tokens,
 )
 
+
+@pytest.fixture(params=["chat", "responses"])
+def endpoint(endpoint: OpenAIServer, request: pytest.FixtureRequest) -> OpenAIServer:
+    endpoint.api = request.param
+    return endpoint
+
+
 # --- what ends a session ---
 
 

@@ -360,20 +360,23 @@ def test_a_toolbox_shows_the_tools_of_all_its_servers() -> None:
     assert all(schema.description for schema in toolbox.schemas)
 
 
-def test_arguments_may_be_an_object_or_its_json_text() -> None:
+def test_arguments_may_be_an_object_its_json_text_or_that_text_in_a_json_text() -> None:
     ledger = ledger_of(view_of_monday())
     order = {"symbol": "AAPL", "amount": 1}
-    results, _ = use(ledger, ("buy", order), ("buy", json.dumps(order)))
-    assert [result.is_error for result in results] == [False, False]
-    assert [result.input for result in results] == [order, order]
-    assert json.loads(results[1].text)["shares"] == {"AAPL": 2, "NVDA": 4}
+    texts = json.dumps(order), json.dumps(json.dumps(order))
+    results, _ = use(ledger, ("buy", order), *(("buy", text) for text in texts))
+    assert [result.is_error for result in results] == [False] * 3
+    assert [result.input for result in results] == [order] * 3
+    assert json.loads(results[2].text)["shares"] == {"AAPL": 3, "NVDA": 4}
 
 
 NO_OBJECT = {
     "malformed JSON": '{"symbol": "AAPL", "amount": 1',
     "Python and not JSON": "{'symbol': 'AAPL', 'amount': 1}",
     "two objects": '{"symbol": "AAPL"} {"amount": 1}',
-    "a JSON text inside a JSON text": json.dumps(json.dumps({"symbol": "AAPL", "amount": 1})),
+    "a JSON text inside a JSON text": json.dumps("AAPL, 1"),
+    "a JSON text twice inside another": json.dumps(json.dumps(json.dumps({"symbol": "AAPL", "amount": 1}))),
+    "a list inside a JSON text": json.dumps('["AAPL", 1]'),
     "a list": '["AAPL", 1]',
     "a number": "3",
     "a number that is no text": 3,
@@ -453,5 +456,5 @@ def test_two_servers_with_a_tool_of_one_name_are_refused() -> None:
         async with Toolbox.open([math_server(), math_server()]):
             pytest.fail("it opened")
 
-    with pytest.raises(ConfigError, match="two tool servers offer a tool named add"):
+    with pytest.raises(ConfigError, match="the tool servers math and math both offer a tool named add"):
         asyncio.run(session())
