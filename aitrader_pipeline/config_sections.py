@@ -328,7 +328,7 @@ class AgentConfig(Section):
     max_cost_usd_per_model_day: Limit | None = None
     max_cost_usd_per_run: Limit | None = None
     missing_session: Literal["block", "carry"] = "block"
-    max_concurrent_sessions: int = Field(default=32, ge=1)
+    max_concurrent_sessions: int = Field(default=100, ge=1)
     prompt_template: StatedPath | None = None
     costs: Costs = Costs()
 

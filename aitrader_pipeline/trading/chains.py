@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import gc
 import signal
 import threading
 from collections.abc import Callable, Coroutine
@@ -168,10 +169,14 @@ def run_order(arena: Arena, order: Order, **callbacks: Callable[..., None]) -> O
         KeyboardInterrupt: the process was interrupted or asked to end; every session was left as a whole or not at
             all, and every chain is free.
     """
+    # The bars live as long as the run, and are most of what the garbage collector would look at again and again.
+    gc.freeze()
     try:
         return asyncio.run(_interruptible(run_chains(arena, order, **callbacks)))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+    finally:
+        gc.unfreeze()
 
 
 async def _interruptible(work: Coroutine[Any, Any, Outcome]) -> Outcome:

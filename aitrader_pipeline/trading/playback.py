@@ -64,6 +64,8 @@ class Playback:
         Raises:
             SessionError: nobody may be asked, and something else was asked when it was recorded.
         """
+        if not self._tape.is_read:
+            return None
         found = self._tape.answer("model_call", step, self._asked(messages, tools))
         if found is None or found in get_args(EndReason):
             return found
@@ -73,6 +75,8 @@ class Playback:
         self, step: int, messages: Sequence[Message], tools: Sequence[ToolSchema], reply: Reply | EndReason
     ) -> None:
         """Record what the model has answered, or the budget that has ended the session."""
+        if not self._tape.is_written:
+            return
         answer = _REPLY.dump_python(reply, mode="json") if isinstance(reply, Reply) else reply
         self._tape.keep("model_call", step, self._asked(messages, tools), answer)
 

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -90,12 +90,6 @@ class PromptTemplate:
         """SHA-256 of the template's text, in hexadecimal."""
         return hashlib.sha256(self.source.encode()).hexdigest()
 
-    @cached_property
-    def _compiled(self) -> Template:
-        # The prompt is plain text for a model, not HTML: escaping would alter what it reads.
-        environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701 # nosec B701
-        return environment.from_string(self.source)
-
     def render(self, briefing: Briefing) -> str:
         """The system prompt of a session.
 
@@ -103,9 +97,16 @@ class PromptTemplate:
             ConfigError: the template is not valid or names a fact that does not exist.
         """
         try:
-            return self._compiled.render(_facts(briefing))
+            return _compiled(self.source).render(_facts(briefing))
         except (TemplateError, *_FAULTS_OF_EXPRESSIONS) as error:
             raise ConfigError(f"prompt template {self.name}: {error}") from error
+
+
+@cache
+def _compiled(source: str) -> Template:
+    # The prompt is plain text for a model, not HTML: escaping would alter what it reads.
+    environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701 # nosec B701
+    return environment.from_string(source)
 
 
 def _facts(briefing: Briefing) -> dict[str, object]:

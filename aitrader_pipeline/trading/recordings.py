@@ -8,12 +8,12 @@ import datetime as dt
 import difflib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic_core import to_json
 
 from aitrader_pipeline.errors import SessionError, StoreError
 
@@ -38,9 +38,14 @@ class Tape:
     by_number: bool = False
 
     @property
-    def live(self) -> bool:
-        """Whether anybody may be asked."""
-        return self.mode != "replay"
+    def is_read(self) -> bool:
+        """Whether answers are taken from it."""
+        return self.mode in ("auto", "replay")
+
+    @property
+    def is_written(self) -> bool:
+        """Whether answers are kept on it."""
+        return self.mode in ("record", "auto")
 
     def answer(self, kind: Kind, number: int, asked: Mapping[str, Any]) -> Any | None:  # noqa: ANN401 - any JSON
         """What was answered, None where it has to be asked for.
@@ -53,7 +58,7 @@ class Tape:
         Raises:
             SessionError: nobody may be asked, and this was never answered; it shows what differs.
         """
-        if self.mode in ("off", "record"):
+        if not self.is_read:
             return None
         found = self._read(self._path(kind, number, asked))
         if found is None and self.by_number:
@@ -70,7 +75,7 @@ class Tape:
         Raises:
             StoreError: it cannot be written; nothing is left behind.
         """
-        if self.mode in ("off", "replay"):
+        if not self.is_written:
             return
         path = self._path(kind, number, asked)
         document = {
@@ -82,15 +87,15 @@ class Tape:
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".", suffix=".partial", dir=self.folder)
+            # One process at a time extends a model's chain, and it does one session after the other.
+            partial = path.with_name(f".{path.name}.partial")
             try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(document, file, indent=1, ensure_ascii=False)
+                partial.write_bytes(to_json(document, indent=1))
                 for stale in self.folder.glob(f"{kind}-{number:04}-*.json"):
                     stale.unlink()
-                Path(name).replace(path)
+                partial.replace(path)
             finally:
-                Path(name).unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}") from error
 

@@ -36,9 +36,10 @@ from aitrader_pipeline.trading.recordings import UNRECORDED, Tape
 from aitrader_pipeline.trading.spending import Account, Journal
 from aitrader_pipeline.trading.tool_servers import ToolServer
 from aitrader_pipeline.trading.toolbox import Toolbox
-from aitrader_pipeline.trading.tools.math import math_server
-from aitrader_pipeline.trading.tools.price import price_server
-from aitrader_pipeline.trading.tools.trade import trade_server
+from aitrader_pipeline.trading.tools import tool_server
+from aitrader_pipeline.trading.tools.math import math_tools
+from aitrader_pipeline.trading.tools.price import price_tools
+from aitrader_pipeline.trading.tools.trade import trade_tools
 from aitrader_pipeline.trading.traders import (
     Allowance,
     Conversation,
@@ -161,7 +162,8 @@ async def run_session(
     transcript = _Transcript()
     _say(transcript, "system", contestant.prompt.render(briefing))
     _say(transcript, "user", OPENING_REQUEST.format(date=view.date.isoformat()))
-    own_tools = [price_server(view), trade_server(ledger), math_server()]
+    # One server for all three: each connection takes a millisecond.
+    own_tools = [tool_server("session", [*price_tools(view), *trade_tools(ledger), *math_tools()])]
     playback = Playback(tape, contestant.asked_with)
     about = {"aitrader/date": view.date.isoformat(), "aitrader/model": contestant.signature}
     async with Toolbox.open(

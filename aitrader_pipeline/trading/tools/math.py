@@ -13,13 +13,15 @@ _NUMBER = {"type": "number"}
 
 def math_server() -> Server[Any]:
     """An MCP server with ``add`` and ``multiply`` over floats."""
-    return tool_server(
-        "math",
-        [
-            Tool("add", "Add two numbers.", {"a": _NUMBER, "b": _NUMBER}, _binary(lambda a, b: a + b)),
-            Tool("multiply", "Multiply two numbers.", {"a": _NUMBER, "b": _NUMBER}, _binary(lambda a, b: a * b)),
-        ],
-    )
+    return tool_server("math", math_tools())
+
+
+def math_tools() -> list[Tool]:
+    """``add`` and ``multiply`` over floats."""
+    return [
+        Tool("add", "Add two numbers.", {"a": _NUMBER, "b": _NUMBER}, _binary(lambda a, b: a + b)),
+        Tool("multiply", "Multiply two numbers.", {"a": _NUMBER, "b": _NUMBER}, _binary(lambda a, b: a * b)),
+    ]
 
 
 def _binary(operation: Callable[[float, float], float]) -> Callable[..., Answer]:

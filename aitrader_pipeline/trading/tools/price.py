@@ -12,6 +12,11 @@ from aitrader_pipeline.trading.tools import Answer, Tool, tool_server
 
 def price_server(view: MarketView) -> Server[Any]:
     """An MCP server with ``get_price_local`` over one market view."""
+    return tool_server("price", price_tools(view))
+
+
+def price_tools(view: MarketView) -> list[Tool]:
+    """``get_price_local`` over one market view."""
 
     def get_price_local(symbol: object, date: object) -> Answer:
         ticker = symbol.strip().upper() if isinstance(symbol, str) else ""
@@ -36,20 +41,17 @@ def price_server(view: MarketView) -> Server[Any]:
         volume = {} if bar.volume is None else {"volume": bar.volume}
         return Answer({"symbol": ticker, "date": day.isoformat(), **numbers, **volume})
 
-    return tool_server(
-        "price",
-        [
-            Tool(
-                "get_price_local",
-                "The daily bar of a symbol on a date: open, high, low, close, volume. For today the open alone.",
-                {
-                    "symbol": {"type": "string", "description": "Ticker, such as AAPL"},
-                    "date": {"type": "string", "description": "YYYY-MM-DD, today or earlier"},
-                },
-                get_price_local,
-            )
-        ],
-    )
+    return [
+        Tool(
+            "get_price_local",
+            "The daily bar of a symbol on a date: open, high, low, close, volume. For today the open alone.",
+            {
+                "symbol": {"type": "string", "description": "Ticker, such as AAPL"},
+                "date": {"type": "string", "description": "YYYY-MM-DD, today or earlier"},
+            },
+            get_price_local,
+        )
+    ]
 
 
 def _date(text: object) -> dt.date | None:

@@ -16,6 +16,11 @@ _ORDER: dict[str, dict[str, Any]] = {
 
 def trade_server(ledger: Ledger) -> Server[Any]:
     """An MCP server with ``buy`` and ``sell`` on one ledger; a refusal is an error result, never an exception."""
+    return tool_server("trade", trade_tools(ledger))
+
+
+def trade_tools(ledger: Ledger) -> list[Tool]:
+    """``buy`` and ``sell`` on one ledger; a refusal is an error result, never an exception."""
 
     def buy(symbol: object, amount: object) -> Answer:
         return _answer(ledger, ledger.buy(symbol, amount))
@@ -23,18 +28,15 @@ def trade_server(ledger: Ledger) -> Server[Any]:
     def sell(symbol: object, amount: object) -> Answer:
         return _answer(ledger, ledger.sell(symbol, amount))
 
-    return tool_server(
-        "trade",
-        [
-            Tool("buy", "Buy whole shares of a symbol at today's open. Returns cash and shares.", _ORDER, buy),
-            Tool(
-                "sell",
-                "Sell whole shares that you hold at today's open. Returns cash and shares.",
-                _ORDER,
-                sell,
-            ),
-        ],
-    )
+    return [
+        Tool("buy", "Buy whole shares of a symbol at today's open. Returns cash and shares.", _ORDER, buy),
+        Tool(
+            "sell",
+            "Sell whole shares that you hold at today's open. Returns cash and shares.",
+            _ORDER,
+            sell,
+        ),
+    ]
 
 
 def _answer(ledger: Ledger, outcome: Fill | Refusal) -> Answer:

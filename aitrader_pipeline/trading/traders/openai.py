@@ -3,8 +3,10 @@
 import asyncio
 import json
 import logging
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -42,6 +44,12 @@ _SHORTEST_SECRET = 8
 _NO_KEY = "none"
 _OPENAI_HOSTS = ("api.openai.com", ".azure.com")
 _DEPTH_IN_RECORD = 8
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates that are trusted, read once: that takes longer than a session's own work."""
+    return httpx2.create_ssl_context()
 
 
 class OpenAITrader:
@@ -105,6 +113,7 @@ class OpenAITrader:
             base_url=base_url or environ.get("OPENAI_API_BASE") or None,
             max_retries=0,
             timeout=call_timeout_seconds,
+            http_client=openai.DefaultAsyncHttpxClient(verify=_trust(), timeout=call_timeout_seconds),
         )
 
     def converse(self, briefing: Briefing) -> Conversation:
