@@ -17,7 +17,8 @@ from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 
-_PROCESS_TAG = "aitrader/process"
+# Hidden from the pages of the UI by its prefix.
+_PROCESS_TAG = ".dagster/aitrader_process"
 _BEGUN = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,

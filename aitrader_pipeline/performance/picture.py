@@ -5,10 +5,6 @@ import datetime as dt
 import io
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 # Pictures are stored in Dagster's event log, at some four times their size.
 _DPI = 60
 _LEGEND_LIMIT = 12
@@ -25,6 +21,11 @@ def equity_curves(curves: Mapping[str, Curve]) -> bytes:
     Returns:
         A PNG.
     """
+    # Half a second to import, which the runs that trade need not wait for.
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()

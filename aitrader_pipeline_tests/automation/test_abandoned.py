@@ -19,7 +19,7 @@ from aitrader_pipeline_tests.markets import FLAT, KEY, KEY_VARIABLE, TEN_DAYS, b
 from aitrader_pipeline_tests.openai_server import after, finishes, openai_server
 
 CASH, SLOW = "cash", "slow"
-TAG = "aitrader/process"
+TAG = ".dagster/aitrader_process"
 STARTED = dg.DagsterRunStatus.STARTED
 
 

@@ -232,8 +232,9 @@ def test_an_endpoint_that_nobody_listens_at_fails_the_day_with_a_message(
         unused.bind(("127.0.0.1", 0))
         entry = {"openai_base_url": f"http://127.0.0.1:{unused.getsockname()[1]}/v1"}
         error = failure(arena_of(tmp_path, endpoint, entry=entry, max_retries=1), M, OCT_02)
-    assert (
-        str(error) == f"{M}: the endpoint did not answer after 2 attempts: APIConnectionError: Connection error."
+    assert str(error) == (
+        f"{M}: the endpoint did not answer after 2 attempts: APIConnectionError: 127.0.0.1 cannot be reached: "
+        "Connection error."
     )
 
 

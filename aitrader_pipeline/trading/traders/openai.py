@@ -194,6 +194,8 @@ class OpenAITrader:
 
     def _failure(self, error: Exception, attempts: int) -> str:
         text = str(error).replace(self._key, "[key]") if self._key else str(error)
+        if isinstance(error, openai.APIConnectionError):
+            text = f"{self._client.base_url.host} cannot be reached: {text}"
         tries = f"after {attempts} attempts" if attempts > 1 else "at the first attempt"
         return f"{self._signature}: the endpoint did not answer {tries}: {type(error).__name__}: {text[:500]}"
 
