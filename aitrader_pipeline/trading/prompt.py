@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,6 +25,9 @@ NUDGE = (
 
 # What a template's expression can raise by itself, such as {{ cash + 1 }}, cash being text.
 _FAULTS_OF_EXPRESSIONS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
+
+
+_VERSION = re.compile(r"\s*\{#-?\s*version:\s*(\S.*?)\s*-?#\}")
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Briefing:
 
 @dataclass(frozen=True)
 class PromptTemplate:
-    """A Jinja template of the system prompt, with the hash that every record names."""
+    """A Jinja template of the system prompt, with the version and the hash that every record names."""
 
     source: str
     name: str
@@ -84,6 +88,12 @@ class PromptTemplate:
             raise ConfigError(f"agent_config.prompt_template: cannot read {path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise ConfigError(f"agent_config.prompt_template: {path} is not UTF-8 text: {error.reason}") from error
+
+    @property
+    def version(self) -> str:
+        """What its first line calls it, such as ``{# version: 2 #}``; empty where it does not."""
+        stated = _VERSION.match(self.source)
+        return stated[1] if stated else ""
 
     @property
     def hash(self) -> str:

@@ -169,11 +169,12 @@ class ToolUse(Entry):
 
 
 class Versions(Entry):
-    """Hashes of what the session was made from; empty where a thing played no part."""
+    """Hashes of what the session was made from, and the prompt's own version; empty where there is none."""
 
     config: str
     prices: str
     prompt: str = ""
+    prompt_version: str = ""
 
 
 class RecordRef(Entry):

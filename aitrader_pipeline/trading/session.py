@@ -183,7 +183,12 @@ async def run_session(
         launch=launch,
         session_number=briefing.session_number,
         opened_from=previous.ref if previous else None,
-        versions=Versions(config=contestant.config_hash, prices=view.hash, prompt=contestant.prompt.hash),
+        versions=Versions(
+            config=contestant.config_hash,
+            prices=view.hash,
+            prompt=contestant.prompt.hash,
+            prompt_version=contestant.prompt.version,
+        ),
         initial_cash=contestant.initial_cash,
         start=Book.of(briefing.portfolio),
         end=Book.of(ledger.portfolio),

@@ -216,3 +216,25 @@ def test_the_hash_is_that_of_the_text_and_changes_with_it(tmp_path: Path) -> Non
     file.write_text("Buy low. ", encoding="utf-8")
     assert PromptTemplate.load(file).hash != before.hash
     assert PromptTemplate.load().hash not in {before.hash, PromptTemplate.load(file).hash}
+
+
+# ---- its version
+
+
+VERSIONS = {
+    "{# version: 2 #}\nToday is {{ date }}.": "2",
+    "\n{#- version: 2026-11 rc1 -#}\nToday": "2026-11 rc1",
+    "Today is {{ date }}. {# version: 2 #}": "",
+    "{# a remark #}Today": "",
+}
+
+
+@pytest.mark.parametrize(("source", "version"), VERSIONS.items())
+def test_a_template_s_first_line_may_give_it_a_version(source: str, version: str) -> None:
+    assert PromptTemplate(source, "mine.md.j2").version == version
+
+
+def test_the_version_is_not_said_to_the_model() -> None:
+    template = PromptTemplate.load()
+    assert template.version == "1"
+    assert template.render(briefing()).startswith("You are a portfolio manager.")
