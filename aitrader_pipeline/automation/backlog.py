@@ -10,6 +10,7 @@ from aitrader_pipeline.catalog import BOOKS, SESSIONS
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.market.prices import read_newest_session
 from aitrader_pipeline.partitions import Axes, calendar_of, cell_of
+from aitrader_pipeline.performance.books import scored_cells
 from aitrader_pipeline.store.mart import reading
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.chains import Cell
@@ -120,6 +121,26 @@ def unscored_sessions(axes: Axes, instance: dg.DagsterInstance) -> frozenset[Cel
     if not unscored:
         return frozenset()
     return frozenset(map(cell_of, unscored)) - cells_under_way(instance, axes, BOOKS_KEY)
+
+
+def misvalued_sessions(settings: Settings, axes: Axes, instance: dg.DagsterInstance) -> frozenset[Cell]:
+    """Sessions whose books say something else than the stored prices do now, as after a restated close.
+
+    Raises:
+        StoreError: the mart stays locked.
+    """
+    with reading(settings.mart_path) as con:
+        right = scored_cells(con)
+    standing = instance.get_materialized_partitions(BOOKS_KEY)
+    on_axes = {Cell(date, model) for date in axes.dates() for model in axes.models}
+    misvalued = frozenset(map(cell_of, standing)) & on_axes - right
+    return misvalued - cells_under_way(instance, axes, BOOKS_KEY)
+
+
+def newest_event(instance: dg.DagsterInstance, asset: str) -> int:
+    """The number of an asset's newest materialisation in the event log; 0 where there is none."""
+    found = instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
+    return found[0].storage_id if found else 0
 
 
 def _newest_events(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Mapping[str, int]:

@@ -8,7 +8,14 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.abandoned import end_abandoned_runs
-from aitrader_pipeline.automation.backlog import Backlog, backlog_of, missed_sessions, unscored_sessions
+from aitrader_pipeline.automation.backlog import (
+    Backlog,
+    backlog_of,
+    missed_sessions,
+    misvalued_sessions,
+    newest_event,
+    unscored_sessions,
+)
 from aitrader_pipeline.automation.failures import failure_message
 from aitrader_pipeline.automation.job_tables import Told, tells_of_jobs, write_jobs
 from aitrader_pipeline.automation.jobs import jobs_within
@@ -20,7 +27,7 @@ from aitrader_pipeline.automation.reloading import (
     settings_now,
     what_has_changed,
 )
-from aitrader_pipeline.catalog import BOARDS, BOOKS, SESSIONS
+from aitrader_pipeline.catalog import BOARDS, BOOKS, PRICES, SESSIONS
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.errors import ArenaError, StoreError
 from aitrader_pipeline.partitions import Axes, Block, blocks
@@ -42,7 +49,7 @@ def arena_sensors(settings: Settings, axes: Axes) -> list[dg.SensorDefinition]:
             default_status=dg.DefaultSensorStatus.RUNNING,
         ),
         _catch_up(settings, axes),
-        _score_finished_sessions(axes),
+        _score_finished_sessions(settings, axes),
         _record_jobs(settings, axes),
         _follow_the_config(settings, axes),
         _notify_of_failures(settings),
@@ -67,23 +74,29 @@ def _catch_up(settings: Settings, axes: Axes) -> dg.SensorDefinition:
     return catch_up
 
 
-def _score_finished_sessions(axes: Axes) -> dg.SensorDefinition:
+def _score_finished_sessions(settings: Settings, axes: Axes) -> dg.SensorDefinition:
     @dg.sensor(
         target=dg.AssetSelection.assets(*BOOKS),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def score_finished_sessions(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        """Scores sessions that stand without books, as after a run in which another model failed."""
+        """Scores what has no books, as after a run in which another model failed, and what prices have changed."""
         unscored = unscored_sessions(axes, context.instance)
-        newest = context.instance.get_latest_materialization_event(dg.AssetKey(SESSIONS))
-        if not unscored or newest is None:
+        loaded = newest_event(context.instance, PRICES)
+        if loaded > int(context.cursor or 0):
+            try:
+                unscored |= misvalued_sessions(settings, axes, context.instance)
+            except StoreError as error:
+                yield dg.SkipReason(str(error))
+                return
+            context.update_cursor(str(loaded))
+        if not unscored:
             yield dg.SkipReason("every finished session has its books")
-            return
         for block in blocks(unscored, axes.dates(), axes.models):
             yield dg.RunRequest(
-                # The time of the newest session tells one round over the same cells from the next.
-                run_key=f"{block}/{newest.timestamp:.0f}",
+                # The newest session and prices tell one round over the same cells from the next.
+                run_key=f"{block}/{newest_event(context.instance, SESSIONS)}/{loaded}",
                 asset_selection=[dg.AssetKey(table) for table in BOOKS],
                 tags=block.tags(),
             )

@@ -183,6 +183,29 @@ def test_after_a_partial_failure_the_books_of_the_finished_sessions_are_asked_fo
     assert tick.skip_message == "every finished session has its books"
 
 
+def test_after_a_restated_close_the_books_that_it_moves_are_asked_for_once(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    before = sensor_tick(arena, instance, SCORE)
+    assert before.skip_message == "every finished session has its books"
+    prices = arena.folder / "prices.csv"
+    lines = prices.read_text().splitlines()
+    prices.write_text("\n".join([*(_with_close(line, TEN_DAYS[1], "99") for line in lines), ""]))
+    assert arena.materialise("prices").success
+    tick = sensor_tick(arena, instance, SCORE, before.cursor)
+    assert asked_for(tick.run_requests or [], arena) == sorted(cells_of(HOLD, TEN_DAYS[1:3]))
+    for request in tick.run_requests or []:
+        assert launch(arena, request).success
+    after = sensor_tick(arena, instance, SCORE, tick.cursor)
+    assert after.skip_message == "every finished session has its books"
+    assert sensor_tick(arena, instance, SCORE).skip_message == "every finished session has its books"
+
+
+def _with_close(line: str, date: str, close: str) -> str:
+    symbol, of, opened, high, _, _, volume = line.split(",")
+    return ",".join((symbol, of, opened, high, close, close, volume)) if of == date else line
+
+
 def test_a_new_arena_has_nothing_to_score(tmp_path: Path) -> None:
     arena = priced_arena(tmp_path, [baseline(CASH)], FLAT)
     with arena.instance() as instance:
