@@ -98,8 +98,9 @@ class Arena:
         )
 
     def _tariff(self, model: ModelConfig) -> Tariff | None:
-        """What a model's calls cost; None where none are made."""
-        if model.kind == "baseline" or self.recordings.mode == "replay":
+        """What a model's calls cost; None where none are made, or none that the arena knows of."""
+        is_own = model.trader != "openai" and model.price is None
+        if model.kind == "baseline" or is_own or self.recordings.mode == "replay":
             return None
         return tariff_of(model, self.config.agent_config, self.environ.get("OPENAI_API_BASE"))
 
@@ -172,6 +173,9 @@ class Arena:
         """
         held = tuple(previous.end.shares) if previous else ()
         view = self.view(date, held)
+        is_recorded = contestant.kind != "baseline"
+        tape = self.recordings.tape(contestant.signature, date) if is_recorded else UNRECORDED
+        tape.begin()
         record = await run_session(
             contestant,
             view,
@@ -180,8 +184,9 @@ class Arena:
             launch=launch,
             journal=self.journal,
             further_tools=[self.search_server(date)],
-            tape=UNRECORDED if contestant.kind == "baseline" else self.recordings.tape(contestant.signature, date),
+            tape=tape,
         )
+        tape.commit()
         self.records.write(record)
         return record
 

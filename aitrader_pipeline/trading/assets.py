@@ -2,7 +2,9 @@
 
 import datetime as dt
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -27,7 +29,7 @@ from aitrader_pipeline.trading.launches import (
     report_metadata,
 )
 from aitrader_pipeline.trading.marks import Marks, mark
-from aitrader_pipeline.trading.outdated import that_saw
+from aitrader_pipeline.trading.outdated import sees_otherwise, that_saw
 from aitrader_pipeline.trading.record import SessionRecord
 from aitrader_pipeline.trading.transcripts import write_transcripts
 
@@ -165,16 +167,18 @@ def _run(
     config: SessionsConfig,
     on_record: OnRecord,
 ) -> Outcome:
+    last = max(cell.date for cell in order.cells)
+    read_at, loaded = dt.datetime.now(dt.UTC), _newest_prices(context)
     arena = Arena(
         settings.config,
         calendar_of(settings),
-        _history(settings, through=max(cell.date for cell in order.cells)),
+        _history(settings, through=last),
         RecordStore(settings.records_dir),
         recording="replay" if config.replay else None,
         accept_differences=config.accept_differences,
     )
     progress = _Progress(context, len(order.cells))
-    marks = Marks(context.instance)
+    marks = Marks(context.instance, as_of=read_at)
 
     def finished(record: SessionRecord) -> None:
         context.log_event(session_event(record, marks))
@@ -194,7 +198,18 @@ def _run(
         on_wait=lambda model: context.log.info(f"waiting for another run that trades {model}"),
     )
     mark(context, outcome.superseded, "a session before it has been run again")
+    if _newest_prices(context) != loaded:
+        now = replace(arena, history=_history(settings, through=last), _views=OrderedDict())
+        records = ((cell, arena.records.read(cell.model, cell.date)) for cell in outcome.done)
+        outdated = [cell for cell, record in records if record is not None and sees_otherwise(record, now)]
+        mark(context, outdated, "a bar that it saw became another while it was run")
     return outcome
+
+
+def _newest_prices(context: dg.AssetExecutionContext) -> int:
+    """The number of the newest load of prices in the event log; 0 where there is none."""
+    found = context.instance.fetch_materializations(dg.AssetKey(PRICES), limit=1).records
+    return found[0].storage_id if found else 0
 
 
 def session_event(record: SessionRecord, marks: Marks) -> dg.AssetMaterialization:

@@ -85,7 +85,7 @@ class Order:
 
         Args:
             standing: its record.
-            before: the record before it in the chain as this run has walked it, None at the chain's beginning.
+            before: the record before it in the chain, None at the chain's beginning.
             config: the settings that it would be run under.
         """
         if self.keep_finished or standing.launch == self.launch:
@@ -127,7 +127,9 @@ async def run_chains(
             async with arena.records.lock(model, lambda: on_wait(model)):
                 for position, date in enumerate(days):  # noqa: B007 - read where a failure is told
                     standing = arena.records.read(model, date)
-                    keep = standing is not None and order.keeps(standing, newest, arena.config)
+                    keep = standing is not None and order.keeps(
+                        standing, newest or arena.records.before(model, date), arena.config
+                    )
                     record = standing if keep else None
                     if record is None:
                         contestant = contestant or arena.seat(model)

@@ -5,6 +5,7 @@ table without partitions is one version to it: a single added bar would outdate 
 session was given is an asset of its own, observed only where it has changed under a session that stands.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
@@ -33,10 +34,16 @@ _BEFORE_ALL = 1
 
 
 class Marks:
-    """The marks of an instance, as they stand when they are first asked for."""
+    """The marks of an instance.
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    Args:
+        instance: the Dagster instance.
+        as_of: when the bars were read that sessions are being run on; a later mark is news to them.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, as_of: dt.datetime | None = None) -> None:
         self._instance = instance
+        self._as_of = as_of
 
     @cached_property
     def _newest(self) -> Mapping[str, int]:
@@ -73,14 +80,15 @@ class Marks:
         return tags
 
     def _known_to(self, record: SessionRecord) -> int:
-        """The newest mark of a session that is older than the session itself."""
+        """The newest mark of a session that is older than what it was run on."""
         key = partition_key_of(Cell(record.date, record.model))
         if key not in self._newest:
             return _BEFORE_ALL
+        until = min(record.started_at, self._as_of or record.started_at).timestamp()
         marks = self._instance.fetch_observations(
             dg.AssetRecordsFilter(_INPUTS, asset_partitions=[key]), limit=1
         ).records
-        return next((m.storage_id for m in marks if m.timestamp < record.started_at.timestamp()), _BEFORE_ALL)
+        return next((mark.storage_id for mark in marks if mark.timestamp < until), _BEFORE_ALL)
 
 
 def mark(context: dg.AssetExecutionContext, cells: Iterable[Cell], reason: str) -> None:

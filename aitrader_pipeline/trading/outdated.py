@@ -18,11 +18,10 @@ def superseded_by(newest: SessionRecord | None, records: RecordStore) -> list[dt
     """
     if newest is None:
         return []
-    later = [date for date in records.dates(newest.model) if date > newest.date]
-    if not later:
-        return []
+    later: list[dt.date] = []
     try:
-        following = records.read(newest.model, later[0])
+        later = [date for date in records.dates(newest.model) if date > newest.date]
+        following = records.read(newest.model, later[0]) if later else None
     except StoreError:
         return later
     if following is None or following.source == "import" or following.follows(newest):
@@ -52,6 +51,17 @@ def _sees_otherwise(record: SessionRecord, revised: Mapping[str, Sequence[dt.dat
     seen = record.prices_seen
     if seen is not None and not seen.hold_any(revised):
         return False
+    return sees_otherwise(record, arena)
+
+
+def sees_otherwise(record: SessionRecord, arena: Arena) -> bool:
+    """Whether a session would see other bars in an arena than it saw.
+
+    Args:
+        record: what it was.
+        arena: with the bars as they are now.
+    """
+    seen = record.prices_seen
     try:
         view = arena.view(record.date, tuple(record.start.shares))
     except SessionError:

@@ -8,6 +8,7 @@ import datetime as dt
 import difflib
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,20 +65,21 @@ class Tape:
         if found is None and self.by_number:
             found = next(self._recorded(kind, number), None)
         if found is not None:
+            self.keep(kind, number, asked, found["answer"])
             return found["answer"]
         if self.mode == "auto":
             return None
         raise SessionError(self._difference(kind, number, asked))
 
     def keep(self, kind: Kind, number: int, asked: Mapping[str, Any], answer: object) -> None:
-        """Store an answer; an earlier one of the same number is replaced.
+        """Keep an answer, until the session has come to its end beside what was kept before.
 
         Raises:
-            StoreError: it cannot be written; nothing is left behind.
+            StoreError: it cannot be written.
         """
         if not self.is_written:
             return
-        path = self._path(kind, number, asked)
+        path = self._pending / self._path(kind, number, asked).name
         document = {
             "kind": kind,
             "number": number,
@@ -86,18 +88,34 @@ class Tape:
             "answer": answer,
         }
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # One process at a time extends a model's chain, and it does one session after the other.
-            partial = path.with_name(f".{path.name}.partial")
-            try:
-                partial.write_bytes(to_json(document, indent=1))
-                for stale in self.folder.glob(f"{kind}-{number:04}-*.json"):
-                    stale.unlink()
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
+            self._pending.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(to_json(document, indent=1))
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}") from error
+
+    def begin(self) -> None:
+        """A session begins: what an earlier one kept that did not come to its end is dropped."""
+        if self.is_written:
+            shutil.rmtree(self._pending, ignore_errors=True)
+
+    def commit(self) -> None:
+        """The session has come to its end: what it kept is in the place of all that was kept before.
+
+        Raises:
+            StoreError: it cannot be put there.
+        """
+        if not self.is_written or not self._pending.exists():
+            return
+        try:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self._pending.rename(self.folder)
+        except OSError as error:
+            raise StoreError(f"cannot write {self.folder}: {error.strerror}") from error
+
+    @property
+    def _pending(self) -> Path:
+        # One process at a time extends a model's chain, and it does one session after the other.
+        return self.folder.with_name(f".{self.folder.name}.partial")
 
     def _path(self, kind: Kind, number: int, asked: Mapping[str, Any]) -> Path:
         digest = hashlib.sha256(_canonical(asked).encode()).hexdigest()

@@ -3,6 +3,7 @@
 import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,31 +19,54 @@ def tape(folder: Path, mode: Mode, *, by_number: bool = False) -> Tape:
     return Recordings(folder, mode, by_number).tape("m", DAY)
 
 
+def record(folder: Path, *answers: tuple[dict[str, Any], Any]) -> Tape:
+    """A session's answers, numbered from 1, kept to its end."""
+    recording = tape(folder, "record")
+    recording.begin()
+    for number, (asked, answer) in enumerate(answers, start=1):
+        recording.keep("model_call", number, asked, answer)
+    recording.commit()
+    return recording
+
+
 def test_what_was_kept_is_answered_again(tmp_path: Path) -> None:
-    tape(tmp_path, "record").keep("model_call", 1, ASKED, {"text": "done"})
+    record(tmp_path, (ASKED, {"text": "done"}))
     assert tape(tmp_path, "replay").answer("model_call", 1, ASKED) == {"text": "done"}
     assert tape(tmp_path, "auto").answer("model_call", 1, ASKED) == {"text": "done"}
 
 
-def test_recording_asks_anew_and_replaces_what_was_kept_under_that_number(tmp_path: Path) -> None:
-    recording = tape(tmp_path, "record")
-    recording.keep("model_call", 1, ASKED, "first")
+def test_recording_asks_anew_and_a_session_s_answers_replace_all_that_was_kept(tmp_path: Path) -> None:
+    recording = record(tmp_path, (ASKED, "first"), (ASKED, "second"))
     assert recording.answer("model_call", 1, ASKED) is None
-    recording.keep("model_call", 1, OTHER, "second")
+    record(tmp_path, (OTHER, "anew"))
     assert len(list(recording.folder.iterdir())) == 1
-    assert tape(tmp_path, "replay").answer("model_call", 1, OTHER) == "second"
+    assert tape(tmp_path, "replay").answer("model_call", 1, OTHER) == "anew"
 
 
-def test_auto_asks_for_what_is_new_alone(tmp_path: Path) -> None:
-    tape(tmp_path, "record").keep("model_call", 1, ASKED, "first")
+def test_a_session_that_fails_leaves_what_was_kept_of_the_one_that_stands(tmp_path: Path) -> None:
+    record(tmp_path, (ASKED, "first"), (ASKED, "second"))
+    failing = tape(tmp_path, "record")
+    failing.begin()
+    failing.keep("model_call", 1, OTHER, "of a session without an end")
+    assert tape(tmp_path, "replay").answer("model_call", 1, ASKED) == "first"
+    failing.begin()
+    failing.commit()
+    assert tape(tmp_path, "replay").answer("model_call", 2, ASKED) == "second"
+
+
+def test_auto_asks_for_what_is_new_alone_and_keeps_the_whole_session(tmp_path: Path) -> None:
+    record(tmp_path, (ASKED, "first"))
     auto = tape(tmp_path, "auto")
+    auto.begin()
     assert (auto.answer("model_call", 1, ASKED), auto.answer("model_call", 2, ASKED)) == ("first", None)
     auto.keep("model_call", 2, ASKED, "second")
-    assert auto.answer("model_call", 2, ASKED) == "second"
+    auto.commit()
+    replay = tape(tmp_path, "replay")
+    assert [replay.answer("model_call", number, ASKED) for number in (1, 2)] == ["first", "second"]
 
 
 def test_a_request_that_differs_is_refused_with_what_differs(tmp_path: Path) -> None:
-    tape(tmp_path, "record").keep("model_call", 1, ASKED, "first")
+    record(tmp_path, (ASKED, "first"))
     with pytest.raises(SessionError, match="replay: model call 1 differs from what was recorded") as refused:
         tape(tmp_path, "replay").answer("model_call", 1, OTHER)
     lines = str(refused.value).splitlines()
@@ -59,7 +83,7 @@ def test_what_was_never_recorded_is_refused_with_the_way_out(tmp_path: Path) -> 
 
 
 def test_by_number_the_same_answers_are_given_to_other_questions(tmp_path: Path) -> None:
-    tape(tmp_path, "record").keep("model_call", 1, ASKED, "first")
+    record(tmp_path, (ASKED, "first"))
     lenient = tape(tmp_path, "replay", by_number=True)
     assert lenient.answer("model_call", 1, OTHER) == "first"
     with pytest.raises(SessionError, match="nothing is recorded of model call 2"):
@@ -74,8 +98,7 @@ def test_switched_off_and_replaying_nothing_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["{", json.dumps({"asked": {}}), "[]"])
 def test_a_file_that_is_no_recording_is_named(content: str, tmp_path: Path) -> None:
-    recording = tape(tmp_path, "record")
-    recording.keep("model_call", 1, ASKED, "first")
+    recording = record(tmp_path, (ASKED, "first"))
     (file,) = recording.folder.iterdir()
     file.write_text(content)
     with pytest.raises(StoreError, match=file.name):
@@ -85,4 +108,4 @@ def test_a_file_that_is_no_recording_is_named(content: str, tmp_path: Path) -> N
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "model=m").write_text("a file where a folder should be")
     with pytest.raises(StoreError, match="cannot write"):
-        tape(tmp_path, "record").keep("model_call", 1, ASKED, "first")
+        record(tmp_path, (ASKED, "first"))

@@ -11,6 +11,8 @@ from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.trading.chains import Cell
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena, reconfigure
 from aitrader_pipeline_tests.markets import (
+    KEY,
+    KEY_VARIABLE,
     OCT_02,
     OCT_03,
     OCT_06,
@@ -20,7 +22,9 @@ from aitrader_pipeline_tests.markets import (
     baseline,
     cells_of,
     day,
+    model,
 )
+from aitrader_pipeline_tests.openai_server import Answer, OpenAIServer, Received, finishes
 
 HOLD, CASH, MOMENTUM = "buy_and_hold", "cash", "momentum"
 DAYS = TEN_DAYS[:6]
@@ -108,6 +112,25 @@ def test_a_restated_bar_marks_exactly_the_sessions_that_saw_it(tmp_path: Path) -
     again = cells_of((HOLD, CASH, MOMENTUM), DAYS[3:])
     assert {cell for cell, launch in arena.launches().items() if launch != before[cell]} == again
     assert stale(arena) == set()
+
+
+def test_a_bar_that_is_restated_while_it_is_run_marks_what_was_run_on_the_old_one(
+    tmp_path: Path, endpoint: OpenAIServer
+) -> None:
+    roster = [model("talker", endpoint.base_url), baseline(CASH)]
+    arena = priced_arena(tmp_path, roster, RISING)
+    arena = ArenaHome(arena.folder, {**arena.environ, KEY_VARIABLE: KEY})
+
+    def restates(received: Received) -> Answer:
+        if received.date == DAYS[1]:
+            priced_arena(tmp_path, roster, with_bar("MSFT", DAYS[0], ("200", "240")))
+            with arena.start("run", "--models", CASH, "--end", DAYS[1]) as other:
+                other.communicate()
+        return finishes()
+
+    endpoint.respond("talker", restates)
+    arena.ok("run", "--models", "talker", "--end", DAYS[3])
+    assert stale(arena) == cells_of("talker", DAYS[1])
 
 
 def test_a_restated_close_of_the_day_itself_marks_no_session_of_that_day(tmp_path: Path) -> None:

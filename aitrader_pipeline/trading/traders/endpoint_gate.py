@@ -1,4 +1,4 @@
-"""Limits of an endpoint, kept by all runs on the machine together: calls at once, and calls a minute.
+"""Limits of an endpoint, kept by all runs of an arena together: calls at once, and calls a minute.
 
 Runs are processes of their own, and Dagster's pools count steps, not calls. A call holds one of the endpoint's
 slots, which are locked files: the kernel frees them when their holder dies.
@@ -16,6 +16,8 @@ from typing import BinaryIO
 from weakref import WeakKeyDictionary
 
 _POLL_SECONDS = 0.02
+# A turn later than that was booked by a clock that went wrong.
+_LONGEST_QUEUE_SECONDS = 86_400.0
 
 
 class EndpointGate:
@@ -69,7 +71,7 @@ class EndpointGate:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             now = time.time()
-            turn = max(now, min(float(file.read() or 0), now + 60))
+            turn = max(now, min(float(file.read() or 0), now + _LONGEST_QUEUE_SECONDS))
             file.truncate(0)
             file.write(repr(turn + self._interval))
         return turn - now
