@@ -203,7 +203,8 @@ class Launcher:
     def _followed(self) -> frozenset[Cell]:
         """Cells whose tables were written after their newest session, and not before it or never."""
         sessions = self._newest_events(SESSIONS)
-        tables = [self._newest_events(asset) for asset in BOOKS]
+        # Positions, holdings and daily P&L are written together.
+        tables = [self._newest_events(asset) for asset in (BOOKS[0], BOOKS[-1])]
         return frozenset(
             cell_of(key) for key, event in sessions.items() if all(table.get(key, 0) > event for table in tables)
         )

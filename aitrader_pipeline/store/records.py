@@ -40,7 +40,13 @@ class RecordStore:
         Raises:
             StoreError: a file is not named after a session; it names the file.
         """
-        return sorted(map(_session_of, self._folder(model).glob(_FILE.format("*"))))
+        folder = self._folder(model)
+        if not folder.is_dir():
+            return []
+        before, after = _FILE.split("{}")
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+        return sorted(_session_of(folder, n) for n in names if n.startswith(before) and n.endswith(after))
 
     def read(self, model: str, date: dt.date) -> SessionRecord | None:
         """The record of a model-day, None if there is none.
@@ -126,11 +132,10 @@ class RecordStore:
         return self.root / _FOLDER.format(model)
 
 
-def _session_of(path: Path) -> dt.date:
-    text = path.stem.partition("=")[2]
+def _session_of(folder: Path, name: str) -> dt.date:
     try:
-        return dt.date.fromisoformat(text)
+        return dt.date.fromisoformat(name.partition("=")[2].removesuffix(".json"))
     except ValueError as error:
         raise StoreError(
-            f"{path} is not named after a session, such as date=2025-10-02.json; move it away"
+            f"{folder / name} is not named after a session, such as date=2025-10-02.json; move it away"
         ) from error
