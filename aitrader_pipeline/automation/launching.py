@@ -156,7 +156,13 @@ class Launcher:
             replay: ask nobody; take the recorded answers.
             accept_differences: in a replay, take the answers in their order where something else is asked.
         """
-        how = sessions_config(keep_finished=not replace, replay=replay, accept_differences=accept_differences)
+        how = sessions_config(
+            keep_finished=not replace,
+            replay=replay,
+            accept_differences=accept_differences,
+            # One command is one run to whoever pays for it, however many blocks it takes.
+            budget=str(uuid.uuid4()),
+        )
         report = Report()
         # First what stands: the books of a later day only add up on top of those.
         self._score(plan.to_score, report)

@@ -43,6 +43,7 @@ class Arena:
 
     Attributes:
         recording: what becomes of answers, where that is not for the config to say.
+        budget: what the calls are counted under for the budget of a run; None is the launch.
         accept_differences: in a replay, take a session's answers in their order where something else is asked.
     """
 
@@ -53,6 +54,7 @@ class Arena:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     recording: Mode | None = None
     accept_differences: bool = False
+    budget: str | None = None
     _views: OrderedDict[tuple[dt.date, tuple[str, ...]], MarketView] = field(default_factory=OrderedDict)
     _gates: dict[str | None, EndpointGate] = field(default_factory=dict)
     _tool_servers: dict[str, ToolServer] = field(default_factory=dict)
@@ -182,6 +184,7 @@ class Arena:
             previous=previous,
             past_sessions=self._past_sessions(date),
             launch=launch,
+            budget=self.budget or launch,
             journal=self.journal,
             further_tools=[self.search_server(date)],
             tape=tape,

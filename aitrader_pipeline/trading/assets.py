@@ -46,14 +46,16 @@ class SessionsConfig(dg.Config):
         keep_finished: leave finished model-days as they are.
         replay: ask nobody, and take all answers from the recordings.
         accept_differences: in a replay, take the answers in their order where something else is asked.
+        budget: what the calls are counted under for the budget of a run; empty for the launch.
     """
 
     keep_finished: bool = False
     replay: bool = False
     accept_differences: bool = False
+    budget: str = ""
 
 
-def sessions_config(**settings: bool) -> dict[str, Any]:
+def sessions_config(**settings: bool | str) -> dict[str, Any]:
     """The run configuration with these of the settings of :class:`SessionsConfig`."""
     return {"ops": {SESSIONS: {"config": settings}}}
 
@@ -176,6 +178,7 @@ def _run(
         RecordStore(settings.records_dir),
         recording="replay" if config.replay else None,
         accept_differences=config.accept_differences,
+        budget=config.budget or None,
     )
     progress = _Progress(context, len(order.cells))
     marks = Marks(context.instance, as_of=read_at)

@@ -132,6 +132,7 @@ async def run_session(
     previous: SessionRecord | None,
     past_sessions: tuple[dt.date, ...],
     launch: str,
+    budget: str,
     journal: Journal,
     further_tools: Sequence[Server[Any]] = (),
     tape: Tape = UNRECORDED,
@@ -144,6 +145,7 @@ async def run_session(
         previous: the record whose end portfolio this session starts with, None on the first session.
         past_sessions: exchange sessions before ``view.date`` for which there are prices, oldest first.
         launch: the launch that runs this session.
+        budget: what its calls are counted under for the budget of a run.
         journal: where model calls are written down, with what they cost.
         further_tools: tool servers beside those for prices, orders and sums; they ask others.
         tape: records what the model and such tools answer, or answers for them.
@@ -170,7 +172,7 @@ async def run_session(
         own_tools, further_tools, contestant.tool_servers, about=about, playback=playback
     ) as toolbox:
         conversation = contestant.trader.converse(briefing)
-        with _account(contestant, view.date, launch, journal) as account:
+        with _account(contestant, view.date, budget, journal) as account:
             counterpart = _Counterpart(conversation, account, playback, deadline)
             end_reason = await _converse(counterpart, transcript, ledger, toolbox, contestant.budgets)
         tools = toolbox.usage()
@@ -395,12 +397,12 @@ def _size(message: Message) -> int:
 
 
 def _account(
-    contestant: Contestant, date: dt.date, launch: str, journal: Journal
+    contestant: Contestant, date: dt.date, budget: str, journal: Journal
 ) -> AbstractContextManager[Account | None]:
     """The session's account; None where there is nothing to pay for."""
     if contestant.tariff is None:
         return nullcontext()
-    return journal.account(contestant.tariff, model=contestant.signature, date=date, launch=launch)
+    return journal.account(contestant.tariff, model=contestant.signature, date=date, launch=budget)
 
 
 def _say(transcript: _Transcript, role: str, content: str, step: int = 0) -> None:

@@ -14,10 +14,12 @@ from aitrader_pipeline.config import PROJECT_ROOT
 from aitrader_pipeline.errors import ConfigError, SessionError
 from aitrader_pipeline.trading.arena import Arena
 from aitrader_pipeline.trading.spending import LEAST_OUTPUT, USUAL_OUTPUT
-from aitrader_pipeline_tests.arena_homes import clean_environment
+from aitrader_pipeline_tests.arena_homes import ArenaHome, clean_environment, priced_arena, reconfigure
 from aitrader_pipeline_tests.markets import (
     ENVIRON,
     FLAT,
+    KEY,
+    KEY_VARIABLE,
     OCT_02,
     OCT_03,
     book_of,
@@ -282,6 +284,23 @@ def test_models_side_by_side_do_not_pass_the_budget_of_their_launch_together(
     assert endpoint.most_at_once > 1
     assert sum(greedy.bill) <= 0.6
     assert sum(greedy.bill) > 0.6 - cost(60_000, LEAST_OUTPUT)
+
+
+def test_one_command_has_one_budget_however_its_model_days_are_cut(tmp_path: Path, endpoint: OpenAIServer) -> None:
+    roster = [model(name, endpoint.base_url, **SHORT) for name in ("a", "b")]
+    plain = priced_arena(tmp_path, roster, FLAT)
+    arena = ArenaHome(plain.folder, {**plain.environ, KEY_VARIABLE: KEY})
+    greedy = Greedy()
+    for name in ("a", "b"):
+        endpoint.respond(name, lambda _: finishes(usage=tokens(10, 10)))
+    # One of them is a day ahead, so that what is missing is no rectangle and takes two runs.
+    arena.ok("run", "--models", "a", "--end", OCT_02)
+    reconfigure(arena, agent_config={"max_cost_usd_per_run": 0.2, "max_steps": 100})
+    for name in ("a", "b"):
+        endpoint.respond(name, greedy)
+    arena.aitrader("run", "--end", OCT_03)
+    assert len(arena.ok("jobs", "--format", "json").json["jobs"]) > 2
+    assert 0.1 < sum(greedy.bill) <= 0.2
 
 
 def test_a_session_waits_for_the_money_that_others_have_only_set_aside(
