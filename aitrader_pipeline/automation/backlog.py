@@ -1,7 +1,7 @@
 """The backlog: model-days that should be there and are not, and such as have not been scored."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -14,7 +14,7 @@ from aitrader_pipeline.performance.books import scored_cells
 from aitrader_pipeline.store.mart import reading
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.chains import Cell
-from aitrader_pipeline.trading.launches import cells_under_way
+from aitrader_pipeline.trading.launches import cells_under_way, newest_events
 
 SESSIONS_KEY = dg.AssetKey(SESSIONS)
 BOOKS_KEY = dg.AssetKey(BOOKS[-1])
@@ -115,8 +115,8 @@ def unscored_sessions(axes: Axes, instance: dg.DagsterInstance) -> frozenset[Cel
 
     Books from before a session was run again are those of a session that is gone.
     """
-    scored = _newest_events(instance, BOOKS_KEY)
-    unscored = {key for key, event in _newest_events(instance, SESSIONS_KEY).items() if scored.get(key, 0) < event}
+    scored = newest_events(instance, BOOKS[-1])
+    unscored = {key for key, event in newest_events(instance, SESSIONS).items() if scored.get(key, 0) < event}
     unscored &= {str(Cell(date, model)) for date in axes.dates() for model in axes.models}
     if not unscored:
         return frozenset()
@@ -135,14 +135,3 @@ def misvalued_sessions(settings: Settings, axes: Axes, instance: dg.DagsterInsta
     on_axes = {Cell(date, model) for date in axes.dates() for model in axes.models}
     misvalued = frozenset(map(cell_of, standing)) & on_axes - right
     return misvalued - cells_under_way(instance, axes, BOOKS_KEY)
-
-
-def newest_event(instance: dg.DagsterInstance, asset: str) -> int:
-    """The number of an asset's newest materialisation in the event log; 0 where there is none."""
-    found = instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
-    return found[0].storage_id if found else 0
-
-
-def _newest_events(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Mapping[str, int]:
-    """The number of an asset's newest materialisation in the event log, per partition."""
-    return instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION)

@@ -25,6 +25,7 @@ from aitrader_pipeline.store.mart import reading, writing
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.assets import session_event, sessions_config
 from aitrader_pipeline.trading.chains import Cell
+from aitrader_pipeline.trading.launches import newest_events
 from aitrader_pipeline.trading.marks import Marks
 from aitrader_pipeline.trading.record import SessionRecord
 
@@ -208,17 +209,11 @@ class Launcher:
 
     def _followed(self) -> frozenset[Cell]:
         """Cells whose tables were written after their newest session, and not before it or never."""
-        sessions = self._newest_events(SESSIONS)
+        sessions = newest_events(self._instance, SESSIONS)
         # Positions, holdings and daily P&L are written together.
-        tables = [self._newest_events(asset) for asset in (BOOKS[0], BOOKS[-1])]
+        tables = [newest_events(self._instance, asset) for asset in (BOOKS[0], BOOKS[-1])]
         return frozenset(
             cell_of(key) for key, event in sessions.items() if all(table.get(key, 0) > event for table in tables)
-        )
-
-    def _newest_events(self, asset: str) -> Mapping[str, int]:
-        """The number of an asset's newest materialisation in the event log, per partition."""
-        return self._instance.get_latest_storage_id_by_partition(
-            dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION
         )
 
     def _blocks(self, cells: Iterable[Cell]) -> list[Block]:

@@ -13,7 +13,6 @@ from aitrader_pipeline.automation.backlog import (
     backlog_of,
     missed_sessions,
     misvalued_sessions,
-    newest_event,
     unscored_sessions,
 )
 from aitrader_pipeline.automation.failures import failure_message
@@ -33,7 +32,7 @@ from aitrader_pipeline.errors import ArenaError, StoreError
 from aitrader_pipeline.partitions import Axes, Block, blocks
 from aitrader_pipeline.store.mart import writing
 from aitrader_pipeline.trading.assets import sessions_config
-from aitrader_pipeline.trading.launches import launch_of
+from aitrader_pipeline.trading.launches import launch_of, newest_event
 
 # A tick has a minute; of a long history it tells in several.
 _TELL_SECONDS = 20.0
@@ -93,10 +92,12 @@ def _score_finished_sessions(settings: Settings, axes: Axes) -> dg.SensorDefinit
             context.update_cursor(str(loaded))
         if not unscored:
             yield dg.SkipReason("every finished session has its books")
+            return
+        # The newest session and prices tell one round over the same cells from the next.
+        round_of = f"{newest_event(context.instance, SESSIONS)}/{loaded}"
         for block in blocks(unscored, axes.dates(), axes.models):
             yield dg.RunRequest(
-                # The newest session and prices tell one round over the same cells from the next.
-                run_key=f"{block}/{newest_event(context.instance, SESSIONS)}/{loaded}",
+                run_key=f"{block}/{round_of}",
                 asset_selection=[dg.AssetKey(table) for table in BOOKS],
                 tags=block.tags(),
             )

@@ -25,6 +25,7 @@ from aitrader_pipeline.trading.launches import (
     failure_event,
     launch_of,
     launched_at,
+    newest_event,
     own_events,
     report_metadata,
 )
@@ -170,7 +171,7 @@ def _run(
     on_record: OnRecord,
 ) -> Outcome:
     last = max(cell.date for cell in order.cells)
-    read_at, loaded = dt.datetime.now(dt.UTC), _newest_prices(context)
+    read_at, loaded = dt.datetime.now(dt.UTC), newest_event(context.instance, PRICES)
     arena = Arena(
         settings.config,
         calendar_of(settings),
@@ -201,18 +202,12 @@ def _run(
         on_wait=lambda model: context.log.info(f"waiting for another run that trades {model}"),
     )
     mark(context, outcome.superseded, "a session before it has been run again")
-    if _newest_prices(context) != loaded:
+    if newest_event(context.instance, PRICES) != loaded:
         now = replace(arena, history=_history(settings, through=last), _views=OrderedDict())
         records = ((cell, arena.records.read(cell.model, cell.date)) for cell in outcome.done)
         outdated = [cell for cell, record in records if record is not None and sees_otherwise(record, now)]
         mark(context, outdated, "a bar that it saw became another while it was run")
     return outcome
-
-
-def _newest_prices(context: dg.AssetExecutionContext) -> int:
-    """The number of the newest load of prices in the event log; 0 where there is none."""
-    found = context.instance.fetch_materializations(dg.AssetKey(PRICES), limit=1).records
-    return found[0].storage_id if found else 0
 
 
 def session_event(record: SessionRecord, marks: Marks) -> dg.AssetMaterialization:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from aitrader_pipeline.config import ArenaConfig
 from aitrader_pipeline.errors import ArenaError
 from aitrader_pipeline.trading.arena import Arena
 from aitrader_pipeline.trading.outdated import superseded_by
@@ -80,19 +79,20 @@ class Order:
     keep_finished: bool = False
     since: dt.datetime | None = None
 
-    def keeps(self, standing: SessionRecord, before: SessionRecord | None, config: ArenaConfig) -> bool:
+    def keeps(self, standing: SessionRecord, before: SessionRecord | None, arena: Arena) -> bool:
         """Whether a finished session is left as it is.
 
         Args:
             standing: its record.
-            before: the record before it in the chain, None at the chain's beginning.
-            config: the settings that it would be run under.
+            before: the record that this run has just passed in the chain, None for the first.
+            arena: the settings and records that it would be run with.
         """
         if self.keep_finished or standing.launch == self.launch:
             return True
         if self.since is None or standing.started_at < self.since:
             return False
-        is_alike = standing.versions.config == config.settings_hash(standing.model)
+        before = before or arena.records.before(standing.model, standing.date)
+        is_alike = standing.versions.config == arena.config.settings_hash(standing.model)
         return is_alike and (before is None or standing.follows(before))
 
 
@@ -127,9 +127,7 @@ async def run_chains(
             async with arena.records.lock(model, lambda: on_wait(model)):
                 for position, date in enumerate(days):  # noqa: B007 - read where a failure is told
                     standing = arena.records.read(model, date)
-                    keep = standing is not None and order.keeps(
-                        standing, newest or arena.records.before(model, date), arena.config
-                    )
+                    keep = standing is not None and order.keeps(standing, newest, arena)
                     record = standing if keep else None
                     if record is None:
                         contestant = contestant or arena.seat(model)

@@ -104,6 +104,19 @@ def cells_under_way(instance: dg.DagsterInstance, axes: Axes, asset: dg.AssetKey
     return frozenset(cells)
 
 
+def newest_event(instance: dg.DagsterInstance, asset: str) -> int:
+    """The number of an asset's newest materialisation in the event log; 0 where there is none."""
+    found = instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
+    return found[0].storage_id if found else 0
+
+
+def newest_events(instance: dg.DagsterInstance, asset: str) -> Mapping[str, int]:
+    """The number of an asset's newest materialisation in the event log, per partition."""
+    return instance.get_latest_storage_id_by_partition(
+        dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+
+
 @contextmanager
 def own_events(context: dg.AssetExecutionContext) -> Iterator[None]:
     """While this is open, an output of the step reports no partition by itself.

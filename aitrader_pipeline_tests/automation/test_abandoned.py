@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +13,7 @@ import pytest
 
 from aitrader_pipeline.automation.abandoned import end_abandoned_runs, process_tags
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena
-from aitrader_pipeline_tests.dagster_ticks import add_run, block_of, copy_of, sensor_tick
+from aitrader_pipeline_tests.dagster_ticks import add_run, block_of, sensor_tick
 from aitrader_pipeline_tests.markets import FLAT, KEY, KEY_VARIABLE, TEN_DAYS, baseline, model
 from aitrader_pipeline_tests.openai_server import after, finishes, openai_server
 
@@ -28,17 +27,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
     arena = priced_arena(tmp_path_factory.mktemp("prepared"), [baseline(CASH)], FLAT)
     assert arena.materialise("prices").success
     return arena
-
-
-@pytest.fixture
-def arena(prepared: ArenaHome, tmp_path: Path) -> ArenaHome:
-    return copy_of(prepared, tmp_path)
-
-
-@pytest.fixture
-def instance(arena: ArenaHome) -> Iterator[dg.DagsterInstance]:
-    with arena.instance() as instance:
-        yield instance
 
 
 def run_by(

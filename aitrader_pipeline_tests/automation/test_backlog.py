@@ -1,7 +1,6 @@
 """The backlog: exactly what is missing, and never what somebody has already been asked for."""
 
 import datetime as dt
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -18,7 +17,7 @@ from aitrader_pipeline.automation.backlog import (
 from aitrader_pipeline.catalog import BOOKS, SESSIONS
 from aitrader_pipeline.partitions import axes_of
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena, reconfigure
-from aitrader_pipeline_tests.dagster_ticks import add_backfill, add_run, block_of, copy_of, end_backfill, trade
+from aitrader_pipeline_tests.dagster_ticks import add_backfill, add_run, block_of, end_backfill, trade
 from aitrader_pipeline_tests.markets import FLAT, TEN_DAYS, baseline, cells_of, day
 
 CASH, HOLD, EQUAL = "cash", "buy_and_hold", "equal_weight"
@@ -35,17 +34,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
     arena = priced_arena(tmp_path_factory.mktemp("prepared"), roster, FLAT)
     arena.ok("run", "--end", TEN_DAYS[2])
     return arena
-
-
-@pytest.fixture
-def arena(prepared: ArenaHome, tmp_path: Path) -> ArenaHome:
-    return copy_of(prepared, tmp_path)
-
-
-@pytest.fixture
-def instance(arena: ArenaHome) -> Iterator[dg.DagsterInstance]:
-    with arena.instance() as instance:
-        yield instance
 
 
 # The eve of the arena's eleventh session.

@@ -1,8 +1,6 @@
 """Jobs: what `jobs` and `status` tell of every launch, however it was made and whatever became of it."""
 
 import datetime as dt
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -51,17 +49,6 @@ def partial(prepared: ArenaHome, tmp_path_factory: pytest.TempPathFactory) -> Ar
     arena = copy_of(prepared, tmp_path_factory.mktemp("partial"))
     assert arena.aitrader("run", "--end", TEN_DAYS[2]).status == 1
     return arena
-
-
-@pytest.fixture
-def arena(prepared: ArenaHome, tmp_path: Path) -> ArenaHome:
-    return copy_of(prepared, tmp_path)
-
-
-@pytest.fixture
-def instance(arena: ArenaHome) -> Iterator[dg.DagsterInstance]:
-    with arena.instance() as instance:
-        yield instance
 
 
 def the_job(arena: ArenaHome, instance: dg.DagsterInstance, job_id: str | None = None) -> Job:

@@ -1,7 +1,6 @@
 """Launches: which cells a run was given, which it has reported, and that a range reports no cell by itself."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -18,7 +17,7 @@ from aitrader_pipeline.trading.launches import (
     reports_of_run,
 )
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena
-from aitrader_pipeline_tests.dagster_ticks import add_backfill, add_run, block_of, copy_of, end_backfill, launch
+from aitrader_pipeline_tests.dagster_ticks import add_backfill, add_run, block_of, end_backfill, launch
 from aitrader_pipeline_tests.markets import OCT_02, OCT_03, OCT_06, OCT_07, TEN_DAYS, baseline, cells_of
 
 CASH, HOLD, EQUAL = "cash", "buy_and_hold", "equal_weight"
@@ -43,17 +42,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
 @pytest.fixture(scope="module")
 def axes(prepared: ArenaHome) -> Axes:
     return axes_of(prepared.settings)
-
-
-@pytest.fixture
-def arena(prepared: ArenaHome, tmp_path: Path) -> ArenaHome:
-    return copy_of(prepared, tmp_path)
-
-
-@pytest.fixture
-def instance(arena: ArenaHome) -> Iterator[dg.DagsterInstance]:
-    with arena.instance() as instance:
-        yield instance
 
 
 def run_with(**tags: str) -> dg.DagsterRun:

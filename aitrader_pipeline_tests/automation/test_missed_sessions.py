@@ -1,9 +1,7 @@
 """Missed sessions: an arena that goes on is told, once a session, who has not traded it; any other one never."""
 
 import datetime as dt
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -13,7 +11,7 @@ from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.market.calendar import TradingCalendar
 from aitrader_pipeline.partitions import axes_of
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena, reconfigure
-from aitrader_pipeline_tests.dagster_ticks import copy_of, sensor_tick, trade
+from aitrader_pipeline_tests.dagster_ticks import sensor_tick, trade
 from aitrader_pipeline_tests.markets import Quotes, baseline
 from aitrader_pipeline_tests.webhook_server import webhook
 
@@ -41,17 +39,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
     trade(arena, MODELS, DAYS[:2])
     trade(arena, (CASH,), DAYS[2:3])
     return arena
-
-
-@pytest.fixture
-def arena(prepared: ArenaHome, tmp_path: Path) -> ArenaHome:
-    return copy_of(prepared, tmp_path)
-
-
-@pytest.fixture
-def instance(arena: ArenaHome) -> Iterator[dg.DagsterInstance]:
-    with arena.instance() as instance:
-        yield instance
 
 
 def missed(arena: ArenaHome, after: dt.date, now: dt.datetime) -> dict[dt.date, tuple[str, ...]]:

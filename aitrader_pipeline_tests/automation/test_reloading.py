@@ -1,14 +1,11 @@
 """Following the config: the running definitions are loaded anew when the files say something else."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import dagster as dg
 import pytest
 
 from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena, reconfigure
-from aitrader_pipeline_tests.dagster_ticks import copy_of, sensor_of, trade
+from aitrader_pipeline_tests.dagster_ticks import sensor_of, trade
 from aitrader_pipeline_tests.markets import FLAT, TEN_DAYS, baseline
 from aitrader_pipeline_tests.webhook_server import webhook
 
@@ -25,20 +22,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
 
 
 @pytest.fixture
-def arena(prepared: ArenaHome, tmp_path: Path) -> ArenaHome:
-    return copy_of(prepared, tmp_path)
-
-
-@pytest.fixture
 def loaded(arena: ArenaHome) -> dg.Definitions:
     """The definitions as a server has loaded them."""
     return build_definitions(arena.settings)
-
-
-@pytest.fixture
-def instance(arena: ArenaHome) -> Iterator[dg.DagsterInstance]:
-    with arena.instance() as instance:
-        yield instance
 
 
 def tick(

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -20,7 +20,6 @@ from aitrader_pipeline_tests.dagster_ticks import (
     asked_for,
     assets_of,
     block_of,
-    copy_of,
     launch,
     sensor_tick,
     trade,
@@ -48,17 +47,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
     arena = priced_arena(tmp_path_factory.mktemp("prepared"), roster, FLAT)
     arena.ok("run", "--end", TEN_DAYS[2])
     return arena
-
-
-@pytest.fixture
-def arena(prepared: ArenaHome, tmp_path: Path) -> ArenaHome:
-    return copy_of(prepared, tmp_path)
-
-
-@pytest.fixture
-def instance(arena: ArenaHome) -> Iterator[dg.DagsterInstance]:
-    with arena.instance() as instance:
-        yield instance
 
 
 def keys_of(requests: Sequence[dg.RunRequest]) -> list[str]:

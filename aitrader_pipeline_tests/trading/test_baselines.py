@@ -19,8 +19,9 @@ from aitrader_pipeline.trading.ledger import CostModel, Ledger, Portfolio
 from aitrader_pipeline.trading.prompt import FINISH_SIGNAL, Briefing
 from aitrader_pipeline.trading.record import Message
 from aitrader_pipeline.trading.toolbox import Toolbox
-from aitrader_pipeline.trading.tools.price import price_server
-from aitrader_pipeline.trading.tools.trade import trade_server
+from aitrader_pipeline.trading.tools import tool_server
+from aitrader_pipeline.trading.tools.price import price_tools
+from aitrader_pipeline.trading.tools.trade import trade_tools
 from aitrader_pipeline.trading.traders.baselines import STRATEGIES, BaselineTrader
 
 DAYS = tuple(dt.date(2025, 10, day) for day in (6, 7, 8, 9))
@@ -90,7 +91,7 @@ def trade(
     async def session() -> str:
         conversation = BaselineTrader(name, params or {}, "models.x.params").converse(briefing)
         messages: list[Message] = []
-        async with Toolbox.open([price_server(view), trade_server(ledger)]) as toolbox:
+        async with Toolbox.open([tool_server("session", [*price_tools(view), *trade_tools(ledger)])]) as toolbox:
             for _ in range(turns):
                 reply = await conversation.reply(messages, toolbox.schemas)
                 if not reply.tool_calls:

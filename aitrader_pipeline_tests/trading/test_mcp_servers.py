@@ -195,7 +195,8 @@ def test_a_server_over_http_is_sent_its_headers(tmp_path: Path, endpoint: OpenAI
 
 def test_baselines_neither_need_nor_start_a_tool_server(tmp_path: Path, endpoint: OpenAIServer) -> None:
     arena = arena_of(tmp_path, endpoint, {"own": {"command": "no-such-program"}}, [baseline("cash")])
-    finished(arena, "cash", OCT_02)
+    (record,) = finished(arena, "cash", OCT_02)
+    assert (record.end_reason, record.tools) == ("finished", ())
 
 
 # --- ill, at the start ---

@@ -19,9 +19,10 @@ from aitrader_pipeline.market.view import MarketView, PriceHistory
 from aitrader_pipeline.trading.ledger import CostModel, Ledger, Portfolio
 from aitrader_pipeline.trading.record import Message
 from aitrader_pipeline.trading.toolbox import Toolbox, ToolResult
+from aitrader_pipeline.trading.tools import tool_server
 from aitrader_pipeline.trading.tools.math import math_server
 from aitrader_pipeline.trading.tools.price import price_server
-from aitrader_pipeline.trading.tools.trade import trade_server
+from aitrader_pipeline.trading.tools.trade import trade_tools
 
 THU, FRI, MON, TUE = (dt.date(2025, 10, day) for day in (2, 3, 6, 7))
 
@@ -46,6 +47,10 @@ def view_of_monday() -> MarketView:
 def ledger_of(view: MarketView, costs: CostModel | None = None) -> Ledger:
     start = Portfolio(Decimal("1000"), {"NVDA": 4})
     return Ledger(start, universe=frozenset(view.universe), price_of=view.open, costs=costs)
+
+
+def trade_server(ledger: Ledger) -> Server[Any]:
+    return tool_server("trade", trade_tools(ledger))
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,15 @@
-"""The trade server: orders to the session's ledger."""
+"""The trade tools: orders to the session's ledger."""
 
 from decimal import Decimal
 from typing import Any
 
-from mcp.server.lowlevel import Server
-
 from aitrader_pipeline.trading.ledger import Fill, Ledger, Refusal
-from aitrader_pipeline.trading.tools import Answer, Tool, tool_server
+from aitrader_pipeline.trading.tools import Answer, Tool
 
 _ORDER: dict[str, dict[str, Any]] = {
     "symbol": {"type": "string", "description": "Ticker, such as AAPL"},
     "amount": {"type": "integer", "minimum": 1, "description": "Whole shares"},
 }
-
-
-def trade_server(ledger: Ledger) -> Server[Any]:
-    """An MCP server with ``buy`` and ``sell`` on one ledger; a refusal is an error result, never an exception."""
-    return tool_server("trade", trade_tools(ledger))
 
 
 def trade_tools(ledger: Ledger) -> list[Tool]:
