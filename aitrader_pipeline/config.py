@@ -18,18 +18,17 @@ import dotenv
 from pydantic import Field, ValidationError, field_validator
 
 from aitrader_pipeline.config_files import merged, read_document
+from aitrader_pipeline.config_market import SOURCES, MarketConfig
 from aitrader_pipeline.config_problems import ProblemsError, not_known, problem_lines, roster_lines
 from aitrader_pipeline.config_search import SearchConfig
 from aitrader_pipeline.config_sections import (
     COST_BUDGETS,
-    SOURCES,
     TRADERS,
     AgentConfig,
     Costs,
     DateRange,
     EndpointConfig,
     LogConfig,
-    MarketConfig,
     MetricsConfig,
     ModelConfig,
     NotificationConfig,

@@ -12,7 +12,13 @@ Document = dict[str, Any]
 
 _FOREIGN_NAME = "mcpServers"
 
-_PATH_FIELDS = (("market", "path"), ("agent_config", "prompt_template"), ("agent_config", "stock_symbols"))
+_PATH_FIELDS = (
+    ("market", "path"),
+    ("market", "corporate_actions"),
+    ("market", "hourly_path"),
+    ("agent_config", "prompt_template"),
+    ("agent_config", "stock_symbols"),
+)
 
 
 def read_document(path: Path, variable: str) -> Document:
@@ -84,14 +90,21 @@ def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> Document:
 def _with_absolute_paths(document: Document, folder: Path) -> Document:
     result = dict(document)
     for section, field in _PATH_FIELDS:
-        stated = result.get(section)
-        if isinstance(stated, dict) and isinstance(stated.get(field), str) and stated[field].strip():
-            path = (folder / Path(stated[field]).expanduser()).resolve()
-            result[section] = {**stated, field: str(path)}
+        if section in result:
+            result[section] = _with_absolute_path(result[section], field, folder)
+    market = result.get("market")
+    if isinstance(market, dict) and "compare_with" in market:
+        result["market"] = {**market, "compare_with": _with_absolute_path(market["compare_with"], "path", folder)}
     servers = result.get("mcp_servers")
     if isinstance(servers, dict):
         result["mcp_servers"] = {name: _started_in(folder, server) for name, server in servers.items()}
     return result
+
+
+def _with_absolute_path(section: Any, field: str, folder: Path) -> Any:  # noqa: ANN401 - any JSON value
+    if not (isinstance(section, dict) and isinstance(section.get(field), str) and section[field].strip()):
+        return section
+    return {**section, field: str((folder / Path(section[field]).expanduser()).resolve())}
 
 
 def _started_in(folder: Path, server: object) -> object:

@@ -24,7 +24,6 @@ from aitrader_pipeline.errors import ConfigError
 from aitrader_pipeline.plugins import is_plugin
 
 TRADERS = ("openai", "cash", "buy_and_hold", "equal_weight", "momentum", "mean_reversion", "random")
-SOURCES = ("sample", "merged_jsonl", "files")
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SIGNATURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -349,39 +348,6 @@ class AgentConfig(Section):
     def _exists(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
             raise ValueError(f"no such file: {value}; give the path of a text file or leave it out")
-        return value
-
-
-class MarketConfig(Section):
-    """Where the prices come from.
-
-    Attributes:
-        source: One of ``SOURCES``.
-        path: The file or folder of the source; required by all but ``sample``.
-        calendar: The exchange's code in the library ``exchange_calendars``.
-        benchmark: A symbol that is priced for comparison and is not traded unless the universe lists it.
-        max_overnight_move_pct: Percent; a larger move without a corporate action is warned of.
-    """
-
-    source: str = "sample"
-    path: StatedPath | None = Field(default=None, validate_default=True)
-    calendar: Text = "XNAS"
-    benchmark: Symbol | None = None
-    max_overnight_move_pct: float = Field(default=40.0, gt=0)
-
-    @field_validator("source")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        if value not in SOURCES:
-            raise ValueError(not_known("source", value, SOURCES))
-        return value
-
-    @field_validator("path")
-    @classmethod
-    def _given_for_files(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        source = info.data.get("source", "sample")
-        if value is None and source != "sample":
-            raise ValueError(f"is missing; the source {source!r} needs a file or folder")
         return value
 
 
