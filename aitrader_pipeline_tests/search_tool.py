@@ -10,9 +10,9 @@ from typing import Any
 from aitrader_pipeline.trading.search import Search
 from aitrader_pipeline.trading.search.alpha_vantage import AlphaVantageNews
 from aitrader_pipeline.trading.search.jina import JinaSearch
-from aitrader_pipeline.trading.search.vendor import Vendor
 from aitrader_pipeline.trading.toolbox import Toolbox
 from aitrader_pipeline.trading.tools.search import search_server
+from aitrader_pipeline.vendor_http import HttpVendor
 from aitrader_pipeline_tests.search_vendors import KEY, Article, Page, Vendors
 
 # The open of Monday 2025-10-06 in New York.
@@ -57,11 +57,11 @@ def tell(search: Search, query: object = "Apple", *, max_characters: int = 2000)
 
 
 def jina(vendors: Vendors, key: str = KEY, timeout: float = 30.0, most: int = 3) -> JinaSearch:
-    return JinaSearch(Vendor("Jina", key, timeout, first_wait_seconds=0.001), vendors.url, most)
+    return JinaSearch(HttpVendor("Jina", key, timeout, first_wait_seconds=0.001), vendors.url, most)
 
 
 def alpha(vendors: Vendors, key: str = KEY, timeout: float = 30.0, most: int = 3) -> AlphaVantageNews:
-    vendor = Vendor("Alpha Vantage", key, timeout, first_wait_seconds=0.001)
+    vendor = HttpVendor("Alpha Vantage", key, timeout, first_wait_seconds=0.001)
     return AlphaVantageNews(vendor, vendors.url, most, frozenset(UNIVERSE))
 
 

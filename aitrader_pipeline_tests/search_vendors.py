@@ -1,17 +1,14 @@
-"""Jina's search and reader and Alpha Vantage's news on one real socket, answering as their documentation shows.
+"""Jina's search and reader and Alpha Vantage's news on one real socket, answering as their documentation shows."""
 
-It is a proxy as well, one that lets nothing through and keeps where it was to connect to.
-"""
-
-import json
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+
+from aitrader_pipeline_tests.vendor_server import Answer as Refusal
+from aitrader_pipeline_tests.vendor_server import Asked, vendor_server
 
 # A plus and a slash look different in an address.
 KEY = "s3arch+K3Y/0123456789"
@@ -41,24 +38,6 @@ class Article:
     source: str = "Benzinga"
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """An answer that is given once instead of the right one; a body that is text goes out as it is."""
-
-    status: int = 200
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request: where, its parameters or JSON, its headers in lower case."""
-
-    path: str
-    body: Mapping[str, Any]
-    headers: Mapping[str, str]
-
-
 @dataclass
 class Vendors:
     """What the vendors have, what they refuse next by path, and what they were asked."""
@@ -78,7 +57,10 @@ class Vendors:
     def asked_at(self, path: str) -> list[Asked]:
         return [asked for asked in self.asked if asked.path == path]
 
-    def answer(self, asked: Asked) -> Refusal:
+    def answer(self, asked: Asked) -> Refusal | None:
+        if self.hangs:
+            self.released.wait(60)
+            return None
         queue = self.refusals.get(asked.path)
         if queue:
             return queue.popleft()
@@ -154,44 +136,8 @@ def jina_error(code: int, message: str) -> dict[str, Any]:
 def search_vendors() -> Iterator[Vendors]:
     """The vendors in a thread that has ended when this returns."""
     vendors = Vendors()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._serve({name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()})
-
-        def do_POST(self) -> None:
-            self._serve(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-
-        def do_CONNECT(self) -> None:
-            vendors.asked.append(Asked(self.path, {}, {}))
-            self.send_error(502)
-
-        def _serve(self, body: Mapping[str, Any]) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            asked = Asked(urlsplit(self.path).path, body, headers)
-            vendors.asked.append(asked)
-            if vendors.hangs:
-                vendors.released.wait(60)
-                return
-            answer = vendors.answer(asked)
-            text = (answer.body if isinstance(answer.body, str) else json.dumps(answer.body)).encode()
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            """Nothing on standard error."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        vendors.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with vendor_server(vendors.answer, vendors.asked) as vendors.url:
         try:
             yield vendors
         finally:
             vendors.released.set()
-            server.shutdown()
-            thread.join()

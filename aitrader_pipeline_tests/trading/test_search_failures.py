@@ -10,18 +10,18 @@ from aitrader_pipeline.config import SearchConfig
 from aitrader_pipeline.trading.search.alpha_vantage import AlphaVantageNews
 from aitrader_pipeline.trading.search.jina import JinaSearch
 from aitrader_pipeline.trading.search.providers import open_search
-from aitrader_pipeline.trading.search.vendor import Vendor
+from aitrader_pipeline.vendor_http import HttpVendor
 from aitrader_pipeline_tests.search_tool import UNIVERSE, alpha, article, jina, page, tell
 from aitrader_pipeline_tests.search_vendors import (
     KEY,
     NEWS,
     READER,
     SEARCH,
-    Refusal,
     Vendors,
     jina_error,
     search_vendors,
 )
+from aitrader_pipeline_tests.vendor_server import Answer as Refusal
 
 TOO_FAST = "Thank you for using Alpha Vantage! Please consider spreading out your free API requests more sparingly"
 AT_ONCE = {"retry-after": "0"}
@@ -221,8 +221,8 @@ def test_without_a_base_url_the_vendors_themselves_are_asked_by_the_environment_
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", vendors.url)
     for search in (
-        JinaSearch(Vendor("Jina", KEY, 30.0, first_wait_seconds=0.001), None, 1),
-        AlphaVantageNews(Vendor("Alpha Vantage", KEY, 30.0, first_wait_seconds=0.001), None, 1, frozenset()),
+        JinaSearch(HttpVendor("Jina", KEY, 30.0, first_wait_seconds=0.001), None, 1),
+        AlphaVantageNews(HttpVendor("Alpha Vantage", KEY, 30.0, first_wait_seconds=0.001), None, 1, frozenset()),
     ):
         assert tell(search).value["error"] == "search_failed"
     assert {asked.path for asked in vendors.asked} == {"s.jina.ai:443", "www.alphavantage.co:443"}

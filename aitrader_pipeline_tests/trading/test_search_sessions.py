@@ -21,10 +21,10 @@ from aitrader_pipeline_tests.search_vendors import (
     SEARCH,
     Article,
     Page,
-    Refusal,
     Vendors,
     search_vendors,
 )
+from aitrader_pipeline_tests.vendor_server import Answer as Refusal
 
 PROVIDERS = {"jina": "JINA_API_KEY", "alpha_vantage": "ALPHAADVANTAGE_API_KEY"}
 SEARCHED = call("get_information", query="AAPL earnings")

@@ -11,11 +11,11 @@ from aitrader_pipeline_tests.search_vendors import (
     READER,
     SEARCH,
     Page,
-    Refusal,
     Vendors,
     jina_error,
     search_vendors,
 )
+from aitrader_pipeline_tests.vendor_server import Answer as Refusal
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from typing import Any
 
 from aitrader_pipeline.trading.search import Item, newest
 from aitrader_pipeline.trading.search.gate import DateGate
-from aitrader_pipeline.trading.search.vendor import Vendor, VendorError, address_of, objects_of, text_of
+from aitrader_pipeline.trading.search.vendor import address_of, objects_of, searching, text_of
+from aitrader_pipeline.vendor_http import HttpVendor, Reply, VendorCallError
 
 _TOPICS = (
     "blockchain",
@@ -41,7 +42,9 @@ class AlphaVantageNews:
         f"{', '.join(_TOPICS)}; more than one of them finds articles on all of them at once."
     )
 
-    def __init__(self, vendor: Vendor, base_url: str | None, max_results: int, symbols: frozenset[str]) -> None:
+    def __init__(
+        self, vendor: HttpVendor, base_url: str | None, max_results: int, symbols: frozenset[str]
+    ) -> None:
         """Keep the address.
 
         Args:
@@ -72,9 +75,9 @@ class AlphaVantageNews:
             **self._subject(query),
             "apikey": self._vendor.key,
         }
-        async with self._vendor.connected() as http:
+        async with searching(self._vendor) as http:
             request = {"method": "GET", "url": self._url, "params": parameters}
-            body = await self._vendor.ask(http, request, self._has_feed)
+            body = await self._vendor.ask(http, request, self._with_feed)
         articles = (_article(entry, gate) for entry in objects_of(body, "feed"))
         return newest((article for article in articles if article is not None), self._max_results)
 
@@ -88,15 +91,19 @@ class AlphaVantageNews:
         }
         return {name: value for name, value in named.items() if value}
 
-    def _has_feed(self, body: Mapping[str, Any]) -> None:
+    def _with_feed(self, reply: Reply) -> Mapping[str, Any]:
         """Refusals come with HTTP 200."""
+        body = reply.object()
         if isinstance(body.get("feed"), list):
-            return
+            return body
         refusal = next((text for name in _REFUSALS if (text := text_of(body, name))), "no feed in the answer")
         if not refusal.startswith("No articles found"):
-            raise VendorError(
-                f"{self._vendor.name} refuses: {refusal[:300]}", passes=_TOO_FAST.search(refusal) is not None
+            raise VendorCallError(
+                f"{self._vendor.name} refuses: {refusal[:300]}",
+                passes=_TOO_FAST.search(refusal) is not None,
+                wait=reply.wait,
             )
+        return body
 
 
 def _article(entry: Mapping[str, Any], gate: DateGate) -> Item | None:

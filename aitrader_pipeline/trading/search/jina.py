@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-import httpx2
-
 from aitrader_pipeline.trading.search import Item, newest
 from aitrader_pipeline.trading.search.gate import DateGate
-from aitrader_pipeline.trading.search.vendor import Vendor, VendorError, address_of, objects_of, text_of
+from aitrader_pipeline.trading.search.vendor import address_of, objects_of, searching, text_of
+from aitrader_pipeline.vendor_http import HttpVendor, Reply, Send, VendorCallError
 
 # One price unit of the vendor buys so many.
 _RESULTS = 10
@@ -24,7 +23,7 @@ class JinaSearch:
 
     hint = ""
 
-    def __init__(self, vendor: Vendor, base_url: str | None, max_results: int) -> None:
+    def __init__(self, vendor: HttpVendor, base_url: str | None, max_results: int) -> None:
         """Keep the addresses.
 
         Args:
@@ -44,39 +43,39 @@ class JinaSearch:
         Raises:
             SearchError: Jina does not answer, or refuses, or none of the pages can be read.
         """
-        async with self._vendor.connected() as http:
+        async with searching(self._vendor) as http:
             hits = await self._hits(http, query, gate)
             pages: list[Item] = []
-            failures: list[VendorError] = []
+            failures: list[VendorCallError] = []
             while hits and len(pages) < self._max_results:
                 missing = self._max_results - len(pages)
                 batch, hits = hits[:missing], hits[missing:]
                 for page in await asyncio.gather(*(self._page(http, hit, gate) for hit in batch)):
-                    if isinstance(page, VendorError):
+                    if isinstance(page, VendorCallError):
                         failures.append(page)
                     elif page is not None:
                         pages.append(page)
-        if failures and not pages:
-            raise failures[0]
+            if failures and not pages:
+                raise failures[0]
         return newest(pages, self._max_results)
 
-    async def _hits(self, http: httpx2.AsyncClient, query: str, gate: DateGate) -> list[Item]:
+    async def _hits(self, http: Send, query: str, gate: DateGate) -> list[Item]:
         # Without it the engine would spend its few results on pages that the gate drops.
         words = f"{query} before:{gate.decision_time.date().isoformat()}"
         headers = {"X-Respond-With": "no-content"}
         try:
             body = await self._post(http, self._search_url, {"q": words, "num": _RESULTS}, headers)
-        except VendorError as error:
+        except VendorCallError as error:
             if error.status == _NO_RESULTS and "No search results" in str(error):
                 return []
             raise
         hits = (_item(entry, entry.get("date"), gate) for entry in objects_of(body, "data"))
         return newest((hit for hit in hits if hit is not None), _RESULTS)
 
-    async def _page(self, http: httpx2.AsyncClient, hit: Item, gate: DateGate) -> Item | VendorError | None:
+    async def _page(self, http: Send, hit: Item, gate: DateGate) -> Item | VendorCallError | None:
         try:
             body = await self._post(http, self._reader_url, {"url": hit.url}, {"X-Retain-Images": "none"})
-        except VendorError as error:
+        except VendorCallError as error:
             gate.drop("unreadable")
             return error
         page = body["data"] if isinstance(body["data"], dict) else {}
@@ -89,14 +88,16 @@ class JinaSearch:
         return Item(hit.url, text_of(page, "title") or hit.title, text, published)
 
     async def _post(
-        self, http: httpx2.AsyncClient, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
+        self, http: Send, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
     ) -> Mapping[str, Any]:
         request = {"method": "POST", "url": url, "json": body, "headers": {**self._headers, **headers}}
-        return await self._vendor.ask(http, request, self._has_data)
+        return await self._vendor.ask(http, request, self._with_data)
 
-    def _has_data(self, body: Mapping[str, Any]) -> None:
+    def _with_data(self, reply: Reply) -> Mapping[str, Any]:
+        body = reply.object()
         if "data" not in body:
-            raise VendorError(f"{self._vendor.name} answered without data", passes=True)
+            raise VendorCallError(f"{self._vendor.name} answered without data", passes=True, wait=reply.wait)
+        return body
 
 
 def _item(entry: Mapping[str, Any], date: object, gate: DateGate) -> Item | None:

@@ -6,7 +6,7 @@ from aitrader_pipeline.config_search import SearchConfig
 from aitrader_pipeline.trading.search import Search, Unconfigured
 from aitrader_pipeline.trading.search.alpha_vantage import AlphaVantageNews
 from aitrader_pipeline.trading.search.jina import JinaSearch
-from aitrader_pipeline.trading.search.vendor import Vendor
+from aitrader_pipeline.vendor_http import HttpVendor
 
 
 def open_search(config: SearchConfig, universe: Iterable[str], environ: Mapping[str, str]) -> Search:
@@ -25,6 +25,6 @@ def open_search(config: SearchConfig, universe: Iterable[str], environ: Mapping[
             f"search is not configured: {config.key_variables[0]} is not set in the environment; go on without it"
         )
     if config.provider == "jina":
-        return JinaSearch(Vendor("Jina", key, config.timeout_seconds), config.base_url, config.max_results)
-    vendor = Vendor("Alpha Vantage", key, config.timeout_seconds)
+        return JinaSearch(HttpVendor("Jina", key, config.timeout_seconds), config.base_url, config.max_results)
+    vendor = HttpVendor("Alpha Vantage", key, config.timeout_seconds)
     return AlphaVantageNews(vendor, config.base_url, config.max_results, frozenset(universe))
