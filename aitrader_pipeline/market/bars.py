@@ -1,4 +1,4 @@
-"""One daily bar: what it may hold, how a raw one is checked, and the text that its hash is taken of.
+"""One daily bar: what it may hold, how a raw one is checked, and the line of text that it travels as.
 
 Prices are raw, as traded, in the arena's currency, with six decimals like the mart's; volume is in shares.
 """
@@ -9,7 +9,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import cached_property
 from typing import NamedTuple
+
+# Open, high, low, close and volume of a bar.
+Values = tuple[Decimal, Decimal | None, Decimal | None, Decimal | None, int | None]
 
 PRICE_STEP = Decimal("0.000001")
 _PRICE_LIMIT = Decimal(10**12)
@@ -17,6 +21,7 @@ _VOLUME_LIMIT = Decimal(2**63)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _TICKER = re.compile(r"[A-Z0-9^][A-Z0-9.^=/_-]{0,31}", re.ASCII)
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)([ T]00:00:00(\.0+)?)?", re.ASCII)
+_DATE_LENGTH = len("2025-10-30")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,32 @@ class RejectedBar:
 
 @dataclass(frozen=True)
 class PriceBatch:
-    """What one reading of a source gave: bars sorted by symbol and date, each once, and what was refused."""
+    """What one reading of a source gave.
+
+    Attributes:
+        source: Its name.
+        text: The canonical lines of the bars, sorted by symbol and date, each once. Bars travel as text: a hundred
+            thousand of them are millions of objects otherwise.
+        rejected: What was refused, in the order of the source.
+    """
 
     source: str
-    bars: tuple[Bar, ...]
+    text: str
     rejected: tuple[RejectedBar, ...]
-    content_hash: str
+
+    @cached_property
+    def bars(self) -> tuple[Bar, ...]:
+        """The bars."""
+        return tuple(map(bar_of_line, self.text.splitlines()))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """The sha256 in hex of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def __len__(self) -> int:
+        """How many bars there are."""
+        return self.text.count("\n")
 
 
 class BadBarError(Exception):
@@ -98,6 +123,11 @@ def parse_bar(symbol: str, date: dt.date, raw: RawBar) -> Bar:
     Raises:
         BadBarError: A value is missing, is no positive finite number, or contradicts the others.
     """
+    return Bar(symbol, date, *parse_values(raw))
+
+
+def parse_values(raw: RawBar) -> Values:
+    """Check the values of a raw bar and make them exact; see `parse_bar`."""
     opened = _price("open", raw.open)
     if opened is None:
         raise BadBarError("open is missing")
@@ -105,12 +135,12 @@ def parse_bar(symbol: str, date: dt.date, raw: RawBar) -> Bar:
     volume = _volume(raw.volume)
     if high is None or low is None or close is None:
         _refuse_partial(high, low, close)
-        return Bar(symbol, date, opened, volume=volume)
+        return opened, None, None, None, volume
     if not low <= opened <= high:
         raise BadBarError(f"open {plain(opened)} is outside low..high {plain(low)}..{plain(high)}")
     if not low <= close <= high:
         raise BadBarError(f"close {plain(close)} is outside low..high {plain(low)}..{plain(high)}")
-    return Bar(symbol, date, opened, high, low, close, volume)
+    return opened, high, low, close, volume
 
 
 def parse_symbol(value: object) -> str:
@@ -143,26 +173,54 @@ def parse_date(value: object) -> dt.date:
     raise BadBarError(f"date {shown(text)} is no date YYYY-MM-DD" if text else "date is missing")
 
 
+def parse_number(field: str, value: object) -> Decimal | None:
+    """Return a source's finite number, exactly as it is written; None where nothing is.
+
+    Raises:
+        BadBarError: It is no finite number.
+    """
+    text = as_text(value)
+    if not text:
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        raise BadBarError(f"{field} {shown(text)} is no finite number")
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise BadBarError(f"{field} {shown(text)} is no finite number") from None
+
+
 def canonical(bar: Bar) -> str:
     """Return the bar as the one line of text that hashes are taken of; equal bars give equal text."""
-    prices = ",".join(
-        "" if price is None else f"{price:.6f}" for price in (bar.open, bar.high, bar.low, bar.close)
-    )
-    return f"{bar.symbol},{bar.date},{prices},{'' if bar.volume is None else bar.volume}\n"
+    values = (bar.open, bar.high, bar.low, bar.close, bar.volume)
+    return f"{bar.symbol},{bar.date},{canonical_values(values)}"
 
 
-def content_hash(bars: Iterable[Bar]) -> str:
-    """Return the sha256 in hex over the canonical text of bars that are sorted by symbol and date."""
-    digest = hashlib.sha256()
-    for bar in bars:
-        digest.update(canonical(bar).encode())
-    return digest.hexdigest()
+def canonical_values(values: Values) -> str:
+    """Return what a canonical line ends with, after whose bar it is and of when."""
+    *prices, volume = values
+    told = ",".join("" if price is None else f"{price:.6f}" for price in prices)
+    return f"{told},{'' if volume is None else volume}\n"
+
+
+def bar_of_line(line: str) -> Bar:
+    """Return the bar that a canonical line tells of; the inverse of `canonical`."""
+    symbol, date, opened, *rest, volume = line.rstrip("\n").split(",")
+    high, low, close = (Decimal(price) if price else None for price in rest)
+    known = int(volume) if volume else None
+    return Bar(symbol, dt.date.fromisoformat(date), Decimal(opened), high, low, close, known)
+
+
+def date_of_line(line: str) -> str:
+    """Return the date of a canonical line as YYYY-MM-DD."""
+    start = line.index(",") + 1
+    return line[start : start + _DATE_LENGTH]
 
 
 def price_batch(source: str, bars: Iterable[Bar], rejected: Iterable[RejectedBar]) -> PriceBatch:
-    """Put bars (each symbol and date once, in any order) into a batch and take its hash."""
-    ordered = tuple(sorted(bars, key=lambda bar: (bar.symbol, bar.date)))
-    return PriceBatch(source, ordered, tuple(rejected), content_hash(ordered))
+    """Put bars (each symbol and date once, in any order) into a batch."""
+    ordered = sorted(bars, key=lambda bar: (bar.symbol, bar.date))
+    return PriceBatch(source, "".join(map(canonical, ordered)), tuple(rejected))
 
 
 def as_text(value: object) -> str:
@@ -181,32 +239,20 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
-def _number(field: str, value: object) -> Decimal | None:
-    text = as_text(value)
-    if not text:
-        return None
-    if _NUMBER.fullmatch(text) is None:
-        raise BadBarError(f"{field} {shown(text)} is no finite number")
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise BadBarError(f"{field} {shown(text)} is no finite number") from None
-
-
 def _price(field: str, value: object) -> Decimal | None:
-    number = _number(field, value)
+    number = parse_number(field, value)
     if number is None:
         return None
-    if number >= _PRICE_LIMIT:
+    price = number.quantize(PRICE_STEP, rounding=ROUND_HALF_EVEN) if 0 < number < _PRICE_LIMIT else number
+    if price >= _PRICE_LIMIT:
         raise BadBarError(f"{field} {shown(as_text(value))} is too large: a price is below {_PRICE_LIMIT}")
-    price = number.quantize(PRICE_STEP, rounding=ROUND_HALF_EVEN) if number > 0 else number
     if price <= 0:
         raise BadBarError(f"{field} {shown(as_text(value))} is not above 0 (with six decimals)")
     return price
 
 
 def _volume(value: object) -> int | None:
-    number = _number("volume", value)
+    number = parse_number("volume", value)
     if number is None:
         return None
     if number < 0:

@@ -5,6 +5,7 @@ import warnings
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 import exchange_calendars
 from exchange_calendars.errors import InvalidCalendarName, NoSessionsError
@@ -25,6 +26,16 @@ class _Schedule:
     start: dt.date
     end: dt.date
     sessions: tuple[dt.date, ...]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The exchange's time zone."""
+        return ZoneInfo(str(self.exchange.tz))
+
+    def hours(self, session: dt.date) -> tuple[dt.datetime, dt.datetime]:
+        """When a session opens and closes (UTC)."""
+        day = session.isoformat()
+        return self.exchange.session_open(day).to_pydatetime(), self.exchange.session_close(day).to_pydatetime()
 
 
 class TradingCalendar:
@@ -48,6 +59,17 @@ class TradingCalendar:
         self.first = first
         self.last = last
         self._schedule = _schedule_with_slack(name, first, last)
+
+    @property
+    def time_zone(self) -> str:
+        """The exchange's time zone, for example `America/New_York`."""
+        return self._schedule.zone.key
+
+    @property
+    def regular_close(self) -> dt.time:
+        """When a session that is no half-day closes, in the exchange's own time."""
+        close: dt.time = self._schedule.exchange.close_times[-1][1]
+        return close
 
     def is_session(self, day: dt.date) -> bool:
         """Whether the exchange trades on that day."""
@@ -88,14 +110,12 @@ class TradingCalendar:
     def open_at(self, session: dt.date) -> dt.datetime:
         """Return the moment (UTC) at which a session opens."""
         self._check_session(session)
-        moment: dt.datetime = self._schedule.exchange.session_open(session.isoformat()).to_pydatetime()
-        return moment
+        return self._schedule.hours(session)[0]
 
     def close_at(self, session: dt.date) -> dt.datetime:
         """Return the moment (UTC) at which a session closes; earlier on a half-day."""
         self._check_session(session)
-        moment: dt.datetime = self._schedule.exchange.session_close(session.isoformat()).to_pydatetime()
-        return moment
+        return self._schedule.hours(session)[1]
 
     def _check_session(self, day: dt.date) -> None:
         if not self.is_session(day):
@@ -120,18 +140,47 @@ def is_session(name: str, day: dt.date) -> bool:
     return day in _sessions_of_year(name, day.year)
 
 
+def trading_moment(name: str, moment: dt.datetime) -> dt.datetime | None:
+    """Return a moment in UTC if the exchange trades then, from a session's open to before its close; else None.
+
+    Args:
+        name: The exchange's code.
+        moment: Any moment; without a zone it is in the exchange's own time.
+
+    Raises:
+        ConfigError: No such calendar.
+    """
+    schedule = _schedule_of_year(name, moment.year)
+    if schedule is None:
+        return None
+    local = moment.replace(tzinfo=schedule.zone) if moment.tzinfo is None else moment.astimezone(schedule.zone)
+    hours = _trading_hours(name, local.date())
+    return local.astimezone(dt.UTC) if hours is not None and hours[0] <= local < hours[1] else None
+
+
+@lru_cache(maxsize=4096)
+def _trading_hours(name: str, day: dt.date) -> tuple[dt.datetime, dt.datetime] | None:
+    schedule = _schedule_of_year(name, day.year)
+    return schedule.hours(day) if schedule is not None and is_session(name, day) else None
+
+
 @lru_cache(maxsize=256)
 def _sessions_of_year(name: str, year: int) -> frozenset[dt.date]:
+    schedule = _schedule_of_year(name, year)
+    return frozenset(day for day in schedule.sessions if day.year == year) if schedule else frozenset()
+
+
+@lru_cache(maxsize=256)
+def _schedule_of_year(name: str, year: int) -> _Schedule | None:
     # Building a decade costs as much as building a year, so the decade is tried first; it fails where the
     # exchange has published its holidays only so far.
     decade = year - year % 10
     for first, last in ((decade, decade + 9), (year, year)):
         try:
-            sessions = _schedule(name, dt.date(first, 1, 1), dt.date(last, 12, 31)).sessions
+            return _schedule(name, dt.date(first, 1, 1), dt.date(last, 12, 31))
         except ValueError:
             continue
-        return frozenset(day for day in sessions if day.year == year)
-    return frozenset()
+    return None
 
 
 def _schedule_with_slack(name: str, first: dt.date, last: dt.date) -> _Schedule:

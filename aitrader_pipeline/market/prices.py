@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 import duckdb
 
@@ -64,7 +63,7 @@ def save_prices(con: duckdb.DuckDBPyConnection, batch: PriceBatch, fetched_at: d
     """
     if fetched_at.tzinfo is None:
         raise ValueError("fetched_at needs a time zone")
-    con.execute(statement(_PACKAGE, "stage_prices"), _columns(batch))
+    con.execute(statement(_PACKAGE, "stage_prices"), {"text": batch.text})
     con.execute(statement(_PACKAGE, "forget_known_prices"))
     changed = [
         (Bar(symbol, date, *values[:5]), Bar(symbol, date, *values[5:]))
@@ -83,7 +82,7 @@ def save_prices(con: duckdb.DuckDBPyConnection, batch: PriceBatch, fetched_at: d
         added=written - len(changed),
         completed=len(changed) - len(restated),
         restated=restated,
-        unchanged=len(batch.bars) - written,
+        unchanged=len(batch) - written,
         revised=revised,
     )
 
@@ -99,7 +98,7 @@ def read_history(con: duckdb.DuckDBPyConnection, through: dt.date | None = None)
         The bars up to and including `through`.
     """
     rows = con.execute(statement(_PACKAGE, "read_prices"), {"through": through}).fetchall()
-    return PriceHistory(Bar(*row) for row in rows)
+    return PriceHistory.of_texts(dict(rows))
 
 
 def read_newest_session(con: duckdb.DuckDBPyConnection) -> dt.date | None:
@@ -112,22 +111,6 @@ def content_hash(con: duckdb.DuckDBPyConnection) -> str:
     """Return the hash of the whole table's bars, in the sense of `PriceBatch.content_hash`."""
     [(digest,)] = con.execute(statement(_PACKAGE, "prices_hash")).fetchall()
     return str(digest)
-
-
-def _columns(batch: PriceBatch) -> dict[str, list[object]]:
-    # Prices travel as text: DuckDB would take a list of Decimals of different widths for the narrowest.
-    def text(price: Decimal | None) -> str | None:
-        return None if price is None else str(price)
-
-    return {
-        "symbol": [bar.symbol for bar in batch.bars],
-        "date": [bar.date for bar in batch.bars],
-        "open": [text(bar.open) for bar in batch.bars],
-        "high": [text(bar.high) for bar in batch.bars],
-        "low": [text(bar.low) for bar in batch.bars],
-        "close": [text(bar.close) for bar in batch.bars],
-        "volume": [bar.volume for bar in batch.bars],
-    }
 
 
 def _contradicts(before: Bar, after: Bar) -> bool:

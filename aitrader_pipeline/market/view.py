@@ -12,17 +12,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from itertools import groupby
-from operator import attrgetter
+from fractions import Fraction
 
 from aitrader_pipeline.errors import ArenaError, PriceError
-from aitrader_pipeline.market.bars import Bar, canonical
+from aitrader_pipeline.market.actions import CorporateAction
+from aitrader_pipeline.market.bars import Bar, bar_of_line, canonical, date_of_line
+from aitrader_pipeline.market.ex_dates import split_factor
+from aitrader_pipeline.money import rounded
 
-_DATE = attrgetter("date")
 _DAY = dt.timedelta(days=1)
 
 # Spans of dates, both ends included, each with the symbols of which a session saw the bars.
 Spans = Mapping[tuple[dt.date, dt.date], Sequence[str]]
+# One symbol's bars as canonical lines, oldest first.
+Lines = tuple[str, ...]
 
 
 class LookAheadError(ArenaError):
@@ -41,15 +44,17 @@ class MarketView:
         universe: The visible symbols, in upper case, each once.
         previous_session: The exchange's session before `date`.
         hash: sha256 in hex of everything that the view can return of its universe's bars, and of its dates.
+        actions: What the universe's companies have done up to this day's open, in the order in which it applies.
     """
 
     date: dt.date
     universe: tuple[str, ...]
     previous_session: dt.date
     hash: str
-    _before: Mapping[str, tuple[Bar, ...]]
+    _before: Mapping[str, Lines]
     _opens: Mapping[str, Decimal]
     _seen: defaultdict[str, set[tuple[dt.date, dt.date]]] | None = field(default=None, repr=False)
+    actions: tuple[CorporateAction, ...] = ()
 
     def watched(self) -> "MarketView":
         """Return the same view, remembering from now on what it is asked for; for one session alone."""
@@ -71,9 +76,8 @@ class MarketView:
         digest = hashlib.sha256()
         for (first, last), symbols in sorted(spans.items()):
             for symbol in symbols:
-                bars = self._before.get(symbol, ())
-                for bar in bars[bisect_left(bars, first, key=_DATE) : bisect_right(bars, last, key=_DATE)]:
-                    digest.update(canonical(bar).encode())
+                lines = self._before.get(symbol, ())
+                digest.update("".join(lines[_before(lines, first) : _through(lines, last)]).encode())
                 if first <= self.date <= last and symbol in self._opens:
                     digest.update(canonical(Bar(symbol, self.date, self._opens[symbol])).encode())
         return digest.hexdigest()
@@ -96,9 +100,8 @@ class MarketView:
         if date == self.date:
             opened = self._opens.get(ticker)
             return None if opened is None else Bar(ticker, date, opened)
-        bars = self._before.get(ticker, ())
-        at = bisect_left(bars, date, key=_DATE)
-        return bars[at] if at < len(bars) and bars[at].date == date else None
+        lines = self._before.get(ticker, ())
+        return next(map(bar_of_line, lines[_before(lines, date) : _through(lines, date)]), None)
 
     def close(self, symbol: str, date: dt.date) -> Decimal | None:
         """Return a symbol's close of a date; None where it is not known, as it never is for today.
@@ -112,18 +115,31 @@ class MarketView:
     def last_close(self, symbol: str) -> tuple[dt.date, Decimal] | None:
         """Return the newest known close before today with its date."""
         ticker = _ticker(symbol)
-        for bar in reversed(self._before.get(ticker, ())):
+        for bar in map(bar_of_line, reversed(self._before.get(ticker, ()))):
             if bar.close is not None:
                 self._note(ticker, bar.date, self.date - _DAY)
                 return bar.date, bar.close
         self._note(ticker, dt.date.min, self.date - _DAY)
         return None
 
+    def carried(self, symbol: str) -> Decimal | None:
+        """Return the newest known close before today, in money per share as the splits since then have made it."""
+        newest = self.last_close(symbol)
+        return None if newest is None else self.per_share(newest[1], symbol, newest[0], self.date)
+
+    def per_share(self, price: Decimal, symbol: str, of: dt.date, at: dt.date) -> Decimal:
+        """Return a price of one day per share as the splits up to another day, before or after, have made it."""
+        factor = split_factor(self.actions, _ticker(symbol), min(of, at), max(of, at))
+        if factor == 1:
+            return price
+        exact = Fraction(price) / factor if at > of else Fraction(price) * factor
+        return rounded(exact)
+
     def bars(self, symbol: str, count: int) -> tuple[Bar, ...]:
         """Return the last `count` complete bars before today, oldest first; fewer where there are fewer."""
         ticker = _ticker(symbol)
         newest: list[Bar] = []
-        for bar in reversed(self._before.get(ticker, ())):
+        for bar in map(bar_of_line, reversed(self._before.get(ticker, ()))):
             if len(newest) >= count:
                 break
             if bar.complete:
@@ -151,25 +167,40 @@ class PriceHistory:
         ValueError: A symbol has two bars of one date.
     """
 
-    __slots__ = ("_by_date", "_by_symbol", "_chains", "_sessions")
+    __slots__ = ("_chains", "_lines", "_sessions")
 
     def __init__(self, bars: Iterable[Bar]) -> None:
-        self._by_date = tuple(sorted(bars, key=lambda bar: (bar.date, bar.symbol)))
-        by_symbol: dict[str, list[Bar]] = {}
-        for bar in self._by_date:
-            known = by_symbol.setdefault(bar.symbol, [])
-            if known and known[-1].date == bar.date:
+        lines: dict[str, list[str]] = {}
+        seen: set[tuple[str, dt.date]] = set()
+        for bar in sorted(bars, key=lambda bar: (bar.symbol, bar.date)):
+            if (bar.symbol, bar.date) in seen:
                 raise ValueError(f"two bars of {bar.symbol} on {bar.date}")
-            known.append(bar)
-        self._by_symbol = {symbol: tuple(by_symbol[symbol]) for symbol in sorted(by_symbol)}
-        self._sessions = tuple(sorted({bar.date for bar in self._by_date}))
+            seen.add((bar.symbol, bar.date))
+            lines.setdefault(bar.symbol, []).append(canonical(bar))
+        self._keep({symbol: tuple(own) for symbol, own in lines.items()})
+
+    @classmethod
+    def of_texts(cls, texts: Mapping[str, str]) -> "PriceHistory":
+        """Return the history of what is stored.
+
+        Args:
+            texts: Per symbol, sorted, the canonical lines of its bars, each date once and in order.
+        """
+        history = cls(())
+        history._keep({symbol: tuple(text.splitlines(keepends=True)) for symbol, text in texts.items()})
+        return history
+
+    def _keep(self, lines: Mapping[str, Lines]) -> None:
+        self._lines = lines
+        dates = {date_of_line(line) for own in lines.values() for line in own}
+        self._sessions = tuple(map(dt.date.fromisoformat, sorted(dates)))
         # Per universe, the digest of its bars up to and including each session: computed once, read often.
         self._chains: dict[frozenset[str], tuple[bytes, ...]] = {}
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """Every symbol that has a bar, sorted."""
-        return tuple(self._by_symbol)
+        return tuple(self._lines)
 
     @property
     def sessions(self) -> tuple[dt.date, ...]:
@@ -186,6 +217,12 @@ class PriceHistory:
         if not self._sessions:
             raise PriceError("there are no prices yet: load them first (materialise the asset `prices`)")
         return self._sessions[-1]
+
+    def around(self, symbol: str, date: dt.date) -> tuple[Lines, Lines]:
+        """A symbol's bars as canonical lines: those before a date, and those of it and after."""
+        lines = self._lines.get(symbol, ())
+        at = _before(lines, date)
+        return lines[:at], lines[at:]
 
     def cut(self, date: dt.date, universe: Sequence[str], previous_session: dt.date) -> MarketView:
         """Cut the view of one date: the bars before it, and of the date itself the opens.
@@ -204,14 +241,14 @@ class PriceHistory:
         if previous_session >= date:
             raise ValueError(f"the previous session {previous_session} is not before {date}")
         symbols = tuple(dict.fromkeys(_ticker(symbol) for symbol in universe))
-        before: dict[str, tuple[Bar, ...]] = {}
+        before: dict[str, Lines] = {}
         opens: dict[str, Decimal] = {}
         for symbol in symbols:
-            bars = self._by_symbol.get(symbol, ())
-            at = bisect_left(bars, date, key=_DATE)
-            before[symbol] = bars[:at]
-            if at < len(bars) and bars[at].date == date:
-                opens[symbol] = bars[at].open
+            lines = self._lines.get(symbol, ())
+            at = _before(lines, date)
+            before[symbol] = lines[:at]
+            for line in lines[at : _through(lines, date)]:
+                opens[symbol] = bar_of_line(line).open
         digest = self._hash(date, frozenset(symbols), previous_session, opens)
         return MarketView(date, symbols, previous_session, digest, before, opens)
 
@@ -230,12 +267,26 @@ class PriceHistory:
 
     def _chain(self, universe: frozenset[str]) -> tuple[bytes, ...]:
         """Return H_0 .. H_n, H_k being the digest of the first k sessions: H_k = sha256(H_{k-1} + bars of k)."""
+        texts: dict[str, list[str]] = {date.isoformat(): [] for date in self._sessions}
+        for symbol in sorted(universe):
+            for line in self._lines.get(symbol, ()):
+                texts[date_of_line(line)].append(line)
         chain = [b""]
-        for _, session_bars in groupby(self._by_date, key=_DATE):
-            text = "".join(canonical(bar) for bar in session_bars if bar.symbol in universe)
+        for lines in texts.values():
             # A session without a bar of this universe adds nothing that its views can return.
-            chain.append(hashlib.sha256(chain[-1] + text.encode()).digest() if text else chain[-1])
+            text = "".join(lines).encode()
+            chain.append(hashlib.sha256(chain[-1] + text).digest() if lines else chain[-1])
         return tuple(chain)
+
+
+def _before(lines: Lines, date: dt.date) -> int:
+    """How many of the bars are of before a date."""
+    return bisect_left(lines, date.isoformat(), key=date_of_line)
+
+
+def _through(lines: Lines, date: dt.date) -> int:
+    """How many of the bars are of before a date or of it."""
+    return bisect_right(lines, date.isoformat(), key=date_of_line)
 
 
 def _merged(spans: Iterable[tuple[dt.date, dt.date]]) -> list[tuple[dt.date, dt.date]]:

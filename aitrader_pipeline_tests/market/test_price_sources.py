@@ -152,6 +152,24 @@ def test_columns_may_stand_in_any_order_and_case_with_others_between(tmp_path: P
     assert read_csv(tmp_path, text).bars == BARS[:1]
 
 
+def test_quotes_are_read_as_csv_has_them(tmp_path: Path) -> None:
+    header = "symbol,date,open,high,low,close,volume,note\n"
+    rows = (
+        '"AAPL","2025-10-01","100.5","104","99.25","103","1000","a, b"\n'
+        "AAPL,2025-10-02,105,106.123456,104,104,2000,c\n"
+        'MSFT,2025-10-01,200,201,198,198,3000,"said ""so"""\n'
+    )
+    batch = read_csv(tmp_path, header + rows)
+    assert (batch.bars, batch.rejected) == (BARS[:3], ())
+
+
+def test_the_first_of_two_bars_stands_however_each_is_written(tmp_path: Path) -> None:
+    rows = "AAPL,2025-10-01,1e1,,,,\nAAPL,2025-10-01,11,,,,\nMSFT,2025-10-01,11,,,,\nMSFT,2025-10-01,1e1,,,,\n"
+    batch = read_csv(tmp_path, HEADER + rows)
+    assert [(bar.symbol, bar.open) for bar in batch.bars] == [("AAPL", Decimal(10)), ("MSFT", Decimal(11))]
+    assert [refused.line for refused in batch.rejected] == [3, 5]
+
+
 def test_a_missing_column_is_named_with_the_file(tmp_path: Path) -> None:
     with pytest.raises(PriceError, match=r"prices\.csv: no column high, volume \(found: symbol, date, open"):
         read_csv(tmp_path, "symbol,date,open,low,close\nAAPL,2025-10-01,1,1,1\n")

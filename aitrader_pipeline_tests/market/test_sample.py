@@ -44,5 +44,5 @@ def test_the_sample_s_provenance_names_its_hash() -> None:
 def test_cutting_the_sample_again_gives_the_same_bytes(tmp_path: Path) -> None:
     pytest.importorskip("bokeh_sampledata", reason="the development dependency bokeh-sampledata is not installed")
     subprocess.run([sys.executable, str(SCRIPT), str(tmp_path / "again")], check=True)
-    for name in ("prices.csv", "README.md"):
+    for name in ("prices.csv", "corporate_actions.csv", "README.md"):
         assert (tmp_path / "again" / name).read_bytes() == (SAMPLE_PRICES.parent / name).read_bytes()

@@ -44,7 +44,7 @@ def usable(batch: PriceBatch, path: Path, wanted: str) -> PriceBatch:
     Raises:
         PriceError: It holds none; the message shows the first refusals.
     """
-    if batch.bars:
+    if batch.text:
         return batch
     reasons = "".join(f"\n  {rejected}" for rejected in batch.rejected[:_SHOWN_REJECTIONS])
     more = len(batch.rejected) - _SHOWN_REJECTIONS
