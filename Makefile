@@ -8,7 +8,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo ui test test-daemon lint format clean
+.PHONY: help install demo ui test test-daemon test-slow lint format clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ test: $(INSTALLED) ## Run the tests
 
 test-daemon: $(INSTALLED) ## Run the tests of whole served arenas, which take minutes
 	@$(BIN)/pytest -m daemon $(PYTEST_ARGS)
+
+test-slow: $(INSTALLED) ## Run the tests that recompute whole arenas or kill them again and again
+	@$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## Check style, types and safety
 	$(BIN)/ruff check .

@@ -4,35 +4,30 @@ import datetime as dt
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
+from aitrader_pipeline.cli_decisions import decisions
 from aitrader_pipeline.cli_fake_openai import fake_openai
+from aitrader_pipeline.cli_launching import MODEL_DAYS, fail_on, launching, opened, say, warn_of
 from aitrader_pipeline.cli_mcp import mcp_app
+from aitrader_pipeline.cli_metrics import metrics
 from aitrader_pipeline.cli_options import DAY, Date, First, Format, Last, parsed_date
-from aitrader_pipeline.config import PROJECT_ROOT, Settings, load_settings, read_dotenv
+from aitrader_pipeline.cli_prices import prices_app
+from aitrader_pipeline.config import PROJECT_ROOT, load_settings, read_dotenv
 from aitrader_pipeline.errors import ArenaError, CallError, ConfigError, NoDataError
-from aitrader_pipeline.results.queries import Row, get_leaderboard, get_portfolio_timeseries, get_results
+from aitrader_pipeline.ranking.leaderboard import likely_return
+from aitrader_pipeline.results.grouped_board import grouped
+from aitrader_pipeline.results.queries import (
+    Row,
+    get_leaderboard,
+    get_portfolio_timeseries,
+    get_replica_groups,
+    get_results,
+)
 from aitrader_pipeline.results.render import OutputFormat, show
-
-if TYPE_CHECKING:
-    from dagster import DagsterInstance
-
-    from aitrader_pipeline.automation.launching import Launcher, RefusedBars
-    from aitrader_pipeline.partitions import Axes
 
 app = typer.Typer(
     help="An arena for one question: can this model trade?",
@@ -42,8 +37,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(mcp_app, name="mcp")
+app.add_typer(prices_app, name="prices")
 app.command("fake-openai")(fake_openai)
-_messages = Console(stderr=True, highlight=False)
+app.command()(metrics)
+app.command()(decisions)
 
 _BOARD_COLUMNS = (
     "rank",
@@ -56,11 +53,9 @@ _BOARD_COLUMNS = (
     "trades",
     "sessions",
 )
+_REPLICA_COLUMNS = ("in_sample_sessions", "replicas", "deviation_return_pct")
 _COST_COLUMNS = ("inference_cost_usd", "cost_per_trade_usd", "net_return_pct")
-_SHOWN_REFUSALS = 10
 _MODELS_NAMED = 3
-# As a shell has it for a program that Ctrl-C has ended.
-_INTERRUPTED = 130
 
 
 @app.command()
@@ -80,25 +75,25 @@ def run(
     from aitrader_pipeline.automation.launching import Slice
 
     wanted = Slice(start, end, _names(models), replace, stale)
-    with _launcher(load_settings()) as (launcher, progress):
-        _warn_of(launcher.load_prices())
+    with launching(load_settings()) as (launcher, progress):
+        warn_of(launcher.load_prices())
         plan = launcher.plan(wanted)
-        progress.start(len(plan.to_trade))
+        progress.start(MODEL_DAYS, len(plan.to_trade))
         report = launcher.run(plan, replace=replace or stale)
         left_stale = launcher.stale()
     standing = len(plan.wanted) - len(plan.to_trade)
     if plan.to_trade:
-        _say(f"{report.traded} of {len(plan.to_trade)} model-days run; {standing} stood already.")
+        say(f"{report.traded} of {len(plan.to_trade)} model-days run; {standing} stood already.")
     else:
         newest = max(cell.date for cell in plan.wanted)
-        _say(f"Up to date: {standing} model-days stand through {newest}.")
+        say(f"Up to date: {standing} model-days stand through {newest}.")
     if left_stale:
         models_left = ", ".join(sorted({cell.model for cell in left_stale}))
-        _say(
+        say(
             f"{len(left_stale)} finished model-days are stale: they would be given another book or other prices "
             f"today ({models_left}). `aitrader run --stale` runs them again."
         )
-    _fail_on(report.failures)
+    fail_on(report.failures)
 
 
 @app.command()
@@ -117,13 +112,13 @@ def replay(
     """Run a slice again from its recordings: no endpoint, no key, no cost; the records are replaced."""
     from aitrader_pipeline.automation.launching import Slice
 
-    with _launcher(load_settings()) as (launcher, progress):
-        _warn_of(launcher.load_prices())
+    with launching(load_settings()) as (launcher, progress):
+        warn_of(launcher.load_prices())
         plan = launcher.plan(Slice(start, end, _names(models), replace=True))
-        progress.start(len(plan.to_trade))
+        progress.start(MODEL_DAYS, len(plan.to_trade))
         report = launcher.run(plan, replace=True, replay=True, accept_differences=accept_differences)
-    _say(f"{report.traded} of {len(plan.to_trade)} model-days replayed.")
-    _fail_on(report.failures)
+    say(f"{report.traded} of {len(plan.to_trade)} model-days replayed.")
+    fail_on(report.failures)
 
 
 @app.command("import-books")
@@ -138,32 +133,43 @@ def import_books(
     from aitrader_pipeline.automation.importing import import_books as import_all
 
     settings = load_settings()
-    with _launcher(settings) as (launcher, _):
-        _warn_of(launcher.load_prices())
+    with launching(settings) as (launcher, _):
+        warn_of(launcher.load_prices())
         books = import_all(settings, folder, accept_breaches=accept_breaches)
     cells = [cell for book in books for cell in book.cells]
     # Imported models join the axis of models, so the definitions are loaded anew.
-    with _launcher(settings) as (launcher, _):
+    with launching(settings) as (launcher, _):
         launcher.report_sessions(cells)
         launcher.forget(cell for book in books for cell in book.removed)
         report = launcher.score(cells)
     for book in books:
         flagged = f", {len(book.breaches)} breaches flagged" if book.breaches else ""
-        _say(f"{book.model}: {len(book.cells)} sessions from {book.file}{flagged}")
-    _fail_on(report.failures)
+        say(f"{book.model}: {len(book.cells)} sessions from {book.file}{flagged}")
+    fail_on(report.failures)
 
 
 @app.command()
-def leaderboard(date: Date = None, output: Format = OutputFormat.TABLE) -> None:
-    """The standings, newest by default."""
+def leaderboard(
+    date: Date = None,
+    replicas: Annotated[
+        bool, typer.Option("--replicas", help="In the table, every replica of a model on a line of its own.")
+    ] = False,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """The standings, newest by default.
+
+    In the table, the replicas of a model are one line: the mean, and how far they lie apart.
+    """
     settings = load_settings()
-    answer = get_leaderboard(settings.mart_path, date, risk_free_rate=settings.config.metrics.risk_free_rate)
+    rate = settings.config.metrics.risk_free_rate
+    answer = get_leaderboard(settings.mart_path, date, risk_free_rate=rate)
     rows = answer["leaderboard"]
     if output is OutputFormat.TABLE:
-        has_costs = any(row["inference_cost_usd"] is not None for row in rows)
-        columns = _BOARD_COLUMNS + (_COST_COLUMNS if has_costs else ())
-        rows = [{name: row[name] for name in columns} for row in rows]
-    show(answer, rows, output, title=f"Leaderboard at the close of {answer['date']}")
+        if not replicas and any(row["replica_of"] for row in rows):
+            rows = grouped(rows, get_replica_groups(settings.mart_path, date, risk_free_rate=rate))
+        rows = _without_unknown([_board_row(row) for row in rows])
+    currency = settings.config.market.currency
+    show(answer, rows, output, title=f"Leaderboard at the close of {answer['date']}, in {currency}")
 
 
 @app.command()
@@ -174,8 +180,9 @@ def timeseries(
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """A portfolio's value and returns, session by session."""
-    answer = get_portfolio_timeseries(load_settings().mart_path, model, start, end)
-    show(answer, answer["timeseries"], output, title=model)
+    settings = load_settings()
+    answer = get_portfolio_timeseries(settings.mart_path, model, start, end)
+    show(answer, answer["timeseries"], output, title=f"{model}, in {settings.config.market.currency}")
 
 
 @app.command()
@@ -188,8 +195,10 @@ def results(
     """What the models did and earned on a session."""
     if detail not in ("minimal", "full"):
         raise CallError(f"--detail {detail}: use minimal or full")
-    answer = get_results(load_settings().mart_path, date, model, "full" if detail == "full" else "minimal")
-    show(answer, [_flat(result) for result in answer["results"]], output, title=f"Results of {date}")
+    settings = load_settings()
+    answer = get_results(settings.mart_path, date, model, "full" if detail == "full" else "minimal")
+    title = f"Results of {date}, in {settings.config.market.currency}"
+    show(answer, [_flat(result) for result in answer["results"]], output, title=title)
 
 
 @app.command()
@@ -212,7 +221,7 @@ def jobs(
     from aitrader_pipeline.automation.jobs import job_shape, jobs_of
 
     settings = load_settings()
-    with _instance(settings) as (instance, axes):
+    with opened(settings) as (instance, axes):
         answer = [job_shape(job, with_details=False) for job in jobs_of(settings, axes, instance, limit)]
     if not answer:
         raise NoDataError("no job has been launched yet: run `aitrader run`")
@@ -228,7 +237,7 @@ def status(
     from aitrader_pipeline.automation.jobs import job_of, job_shape
 
     settings = load_settings()
-    with _instance(settings) as (instance, axes):
+    with opened(settings) as (instance, axes):
         answer = job_shape(job_of(settings, axes, instance, job_id), with_details=True)
     if output is OutputFormat.TABLE:
         show(answer, [_job_row(answer)], output, title=f"Job {answer['job_id']}")
@@ -259,7 +268,7 @@ def ui(port: Annotated[int, typer.Option(help="The webserver's port.")] = 3000) 
     if settings.override_path is not None:
         os.environ["AITRADER_CONFIG_OVERRIDE"] = str(settings.override_path)
     os.environ[UI_URL_VARIABLE] = f"http://127.0.0.1:{port}"
-    _say(f"The arena's UI: {os.environ[UI_URL_VARIABLE]}  (Ctrl-C ends it)")
+    say(f"The arena's UI: {os.environ[UI_URL_VARIABLE]}  (Ctrl-C ends it)")
     # A shell without job control starts programs deaf to Ctrl-C, and Dagster's servers would outlive it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -282,61 +291,6 @@ def ui(port: Annotated[int, typer.Option(help="The webserver's port.")] = 3000) 
     )
 
 
-class _Bar:
-    """The progress bar of a run; it appears once there is something to count."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task = progress.add_task("model-days", total=None, newest="")
-
-    def start(self, total: int) -> None:
-        if total:
-            self._progress.update(self._task, total=total)
-            self._progress.start()
-
-    def advance(self, newest: str) -> None:
-        self._progress.update(self._task, advance=1, newest=newest)
-
-
-@contextmanager
-def _instance(settings: Settings) -> Iterator[tuple["DagsterInstance", "Axes"]]:
-    """The arena's own Dagster instance, without runs whose process is gone, and the arena's axes."""
-    from aitrader_pipeline.automation.abandoned import end_abandoned_runs
-    from aitrader_pipeline.instance import opened_instance
-    from aitrader_pipeline.partitions import axes_of
-
-    with opened_instance(settings) as instance:
-        for run_id in end_abandoned_runs(instance):
-            _say(f"run {run_id} was marked as failed: its process is gone")
-        yield instance, axes_of(settings)
-
-
-@contextmanager
-def _launcher(settings: Settings) -> Iterator[tuple["Launcher", _Bar]]:
-    """A launcher on the arena's own Dagster instance, with a progress bar on standard error."""
-    from aitrader_pipeline.automation.launching import Launcher
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[newest]}"),
-    )
-    progress = Progress(*columns, console=_messages)
-    bar = _Bar(progress)
-    with _instance(settings) as (instance, _):
-        try:
-            yield Launcher(settings, instance, lambda r: bar.advance(f"{r.model} {r.date}")), bar
-        except KeyboardInterrupt:
-            _say("interrupted; what is finished is kept: the same command goes on from there", style="red")
-            raise typer.Exit(_INTERRUPTED) from None
-        finally:
-            if progress.live.is_started:
-                progress.stop()
-
-
 def _names(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
@@ -344,6 +298,25 @@ def _names(text: str | None) -> tuple[str, ...] | None:
     if not names:
         raise CallError("--models names no model; separate signatures by commas")
     return names
+
+
+def _board_row(row: Row) -> Row:
+    """A standing as one row of the table."""
+    p_best = row.get("p_best")
+    return {
+        **{name: row[name] for name in _BOARD_COLUMNS},
+        **{name: row.get(name) for name in _REPLICA_COLUMNS},
+        "likely_return": likely_return(row.get("return_low_pct"), row.get("return_high_pct")),
+        "best_with_probability_pct": None if p_best is None else 100 * p_best,
+        "tie_group": row.get("tie_group") or row.get("note"),
+        **{name: row[name] for name in _COST_COLUMNS},
+    }
+
+
+def _without_unknown(rows: list[Row]) -> list[Row]:
+    """The rows without columns that nothing is known of in any."""
+    known = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    return [{name: row[name] for name in known} for row in rows]
 
 
 def _flat(result: Row) -> Row:
@@ -366,22 +339,6 @@ def _flat(result: Row) -> Row:
     return row
 
 
-def _say(text: str, style: str = "") -> None:
-    """A message on standard error, as it is: no markup, no line breaks of our own."""
-    _messages.print(text, style=style, markup=False, soft_wrap=True)
-
-
-def _warn_of(refused: "RefusedBars") -> None:
-    """Tell of bars that were refused; the run goes on without them."""
-    if not refused.count:
-        return
-    lines = [f"{refused.count} bars of the source are refused, all others are loaded:"]
-    lines += [f"  {line}" for line in refused.first[:_SHOWN_REFUSALS]]
-    if refused.count > _SHOWN_REFUSALS:
-        lines.append(f"  ... and {refused.count - _SHOWN_REFUSALS} more")
-    _say("\n".join(lines), style="yellow")
-
-
 def _job_row(job: Row) -> Row:
     """A launch as one row: its sessions and models in short, its progress as numbers."""
     dates, models, progress = job["date_range"], job["models"], job["progress"]
@@ -397,18 +354,11 @@ def _job_row(job: Row) -> Row:
     }
 
 
-def _fail_on(failures: list[str]) -> None:
-    for failure in failures:
-        _say(f"failed: {failure}", style="red")
-    if failures:
-        raise typer.Exit(1)
-
-
 def main() -> None:
     """Run the command line; exit status 0: all is well, 1: work failed, 2: the call or the config is wrong."""
     try:
         read_dotenv()
         app()
     except ArenaError as error:
-        _say(f"error: {error}", style="red")
+        say(f"error: {error}", style="red")
         sys.exit(2 if isinstance(error, ConfigError | CallError) else 1)

@@ -8,6 +8,7 @@ the environment variable that holds its key.
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dotenv
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from aitrader_pipeline.config_files import merged, read_document
 from aitrader_pipeline.config_market import SOURCES, MarketConfig
@@ -73,7 +74,7 @@ class ArenaConfig(Section):
     Attributes:
         agent_type: As in existing files; there is one.
         date_range: The days.
-        models: The competitors, at least one of them enabled.
+        models: The competitors, at least one of them enabled; a model with replicas is that many of them.
         agent_config: How sessions run.
         log_config: What existing files say on logs.
         market: Where the prices come from.
@@ -98,13 +99,24 @@ class ArenaConfig(Section):
     mcp_servers: dict[Text, McpServerConfig] = Field(default={})
     recordings: RecordingsConfig = RecordingsConfig()
 
+    @field_validator("market")
+    @classmethod
+    def _has_symbols_to_ask_for(cls, value: MarketConfig, info: ValidationInfo) -> MarketConfig:
+        agent = info.data.get("agent_config")
+        if value.is_vendor and agent is not None and agent.stock_symbols is None:
+            raise ProblemsError(
+                [f"agent_config.stock_symbols: is missing; {value.source} has to be told which symbols to fetch"]
+            )
+        return value
+
     @field_validator("models")
     @classmethod
     def _fit_together(cls, value: tuple[ModelConfig, ...]) -> tuple[ModelConfig, ...]:
-        lines = roster_lines([(model.signature, model.enabled) for model in value])
+        lines = roster_lines([(model.signature, model.enabled, model.replicas) for model in value])
         if lines:
             raise ProblemsError(lines)
-        return value
+        # From here on replicas are models like any other.
+        return tuple(portfolio for model in value for portfolio in model.portfolios)
 
     @field_validator("endpoints")
     @classmethod
@@ -160,6 +172,10 @@ class ArenaConfig(Section):
         """The model with this signature, or None."""
         return next((model for model in self.models if model.signature == signature), None)
 
+    def replicas(self, signature: str) -> tuple[str, ...]:
+        """The signatures of a model's replicas, given its own; none where it has none."""
+        return tuple(model.signature for model in self.models if model.replica_of == signature)
+
     def settings_hash(self, signature: str) -> str:
         """Hashes what can change a session of one model, and nothing else.
 
@@ -181,17 +197,23 @@ class ArenaConfig(Section):
         agent = self.agent_config
         # The universe is "all but the benchmark" where it is not listed: only then the benchmark counts.
         excluded = self.market.benchmark if agent.stock_symbols is None else None
+        symbols = None if agent.stock_symbols is None else [str(entry) for entry in agent.stock_symbols]
         # Without a budget in USD a price changes what is told of a session, and not the session.
         is_capped = any(getattr(agent, name) is not None for name in COST_BUDGETS)
-        model_excluded = {"enabled", "name"} if is_capped else {"enabled", "name", "price"}
+        model_excluded = {"enabled", "name", "replicas", "training_cutoff"} | (set() if is_capped else {"price"})
         settings = {
             "agent": agent.model_dump(exclude={"max_concurrent_sessions", "prompt_template", "stock_symbols"}),
             "model": model.model_dump(exclude=model_excluded),
             "prompt_template": _digest_of_file(agent.prompt_template),
             # No baseline searches.
             "search": self.search.model_dump() if model.kind == "model" else None,
-            "universe": {"symbols": agent.stock_symbols, "excluded": excluded},
+            "universe": {"symbols": symbols, "excluded": excluded},
         }
+        # What is as it has always been leaves the hashes of older records as they are.
+        usual = MarketConfig.model_fields
+        for name in ("currency", "delisted", "lot_size"):
+            if getattr(self.market, name) != usual[name].default:
+                settings[name] = getattr(self.market, name)
         if model.kind == "model" and self.tool_servers:
             settings["mcp_servers"] = {name: server.identity for name, server in self.tool_servers.items()}
         canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), default=_plain_decimal)
@@ -260,7 +282,10 @@ def explain(config: ArenaConfig) -> list[tuple[str, str]]:
     """
     dates = config.date_range
     rows = [("date_range", f"{dates.init_date} to {dates.end_date or 'open end'}")]
-    rows += [(f"models.{model.signature}", _explain_model(model)) for model in config.models]
+    groups = Counter(model.replica_of or model.signature for model in config.models)
+    # The replicas of a model differ in their seeds alone: one of them speaks for all.
+    speakers = {model.replica_of or model.signature: model for model in config.models}
+    rows += [(f"models.{name}", _explain_model(model, groups[name])) for name, model in speakers.items()]
     sections = {
         "agent_config": config.agent_config,
         "market": config.market,
@@ -276,12 +301,16 @@ def explain(config: ArenaConfig) -> list[tuple[str, str]]:
     return rows
 
 
-def _explain_model(model: ModelConfig) -> str:
+def _explain_model(model: ModelConfig, portfolios: int) -> str:
     words = ["enabled" if model.enabled else "disabled", model.trader]
+    if portfolios > 1:
+        words += [f"{portfolios} replicas"]
     if model.kind == "model":
         endpoint = model.openai_base_url or "the endpoint of OPENAI_API_BASE"
         words += [f"{model.basemodel} ({model.api}) at {endpoint}"]
         words += [f"key from {model.key_variable}"]
+    if model.training_cutoff:
+        words += [f"trained through {model.training_cutoff}"]
     if model.params:
         words += [f"params: {' '.join(sorted(model.params))}"]
     return ", ".join(words)
@@ -291,7 +320,8 @@ def _explain_value(name: str, value: object) -> str:
     if name == "stock_symbols":
         if not isinstance(value, tuple):
             return "all of the source but the benchmark"
-        return f"{len(value)}: {' '.join(value)}"
+        entries = [str(entry) for entry in value]
+        return f"{len(entries)}: {(', ' if any(' ' in entry for entry in entries) else ' ').join(entries)}"
     if isinstance(value, Costs):
         return ", ".join(f"{part} {amount}" for part, amount in value)
     return "none" if value is None else str(value)
@@ -308,7 +338,9 @@ def _roster_lines_of_document(document: Mapping[str, Any]) -> list[str]:
     if not isinstance(models, list):
         return []
     entries = [model if isinstance(model, dict) else {} for model in models]
-    return roster_lines([(entry.get("signature"), entry.get("enabled", True)) for entry in entries])
+    return roster_lines(
+        [(entry.get("signature"), entry.get("enabled", True), entry.get("replicas", 1)) for entry in entries]
+    )
 
 
 def _digest_of_file(path: Path | None) -> str | None:

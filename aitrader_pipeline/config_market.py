@@ -1,7 +1,7 @@
 """The section `market`: where the prices come from, and what is done with the companies' actions."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -20,8 +20,37 @@ _USUAL_KEYS = {
 }
 
 
-class SourceConfig(Section):
-    """One place that bars come from.
+class FilesConfig(Section):
+    """Files that bars are read from.
+
+    Attributes:
+        source: One of ``FILE_SOURCES``.
+        path: The file or folder; ``sample`` needs none.
+    """
+
+    _known: ClassVar[tuple[str, ...]] = FILE_SOURCES
+
+    source: str = "sample"
+    path: StatedPath | None = Field(default=None, validate_default=True)
+
+    @field_validator("source")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in cls._known:
+            raise ValueError(not_known("source", value, cls._known))
+        return value
+
+    @field_validator("path")
+    @classmethod
+    def _given_for_files(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        source = info.data.get("source", "sample")
+        if value is None and source in FILE_SOURCES and source != "sample":
+            raise ValueError(f"is missing; the source {source!r} needs a file or folder")
+        return value
+
+
+class SourceConfig(FilesConfig):
+    """Where bars come from: files, or a vendor.
 
     Attributes:
         source: One of ``SOURCES``.
@@ -32,8 +61,8 @@ class SourceConfig(Section):
         calls_per_day: Calls to a vendor in a day; None is what its free key allows.
     """
 
-    source: str = "sample"
-    path: StatedPath | None = Field(default=None, validate_default=True)
+    _known: ClassVar[tuple[str, ...]] = SOURCES
+
     api_key: VariableName = None
     base_url: Endpoint = None
     calls_per_minute: float | None = Field(default=None, gt=0)
@@ -49,21 +78,6 @@ class SourceConfig(Section):
         """The environment variables that may hold the key; the first that is set wins."""
         return (self.api_key,) if self.api_key else _USUAL_KEYS.get(self.source, ())
 
-    @field_validator("source")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        if value not in SOURCES:
-            raise ValueError(not_known("source", value, SOURCES))
-        return value
-
-    @field_validator("path")
-    @classmethod
-    def _given_for_files(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        source = info.data.get("source", "sample")
-        if value is None and source in FILE_SOURCES and source != "sample":
-            raise ValueError(f"is missing; the source {source!r} needs a file or folder")
-        return value
-
 
 class MarketConfig(SourceConfig):
     """The market: its prices, the companies' actions, the calendar.
@@ -74,7 +88,8 @@ class MarketConfig(SourceConfig):
             source itself brings.
         delisted: What becomes of shares whose symbol is no longer traded: kept at the last close, or sold at it.
         hourly_path: A file or folder of hourly bars, for the snapshots within a day.
-        compare_with: A second source, whose bars are compared with the first one's.
+        history_sessions: Sessions before the arena's first that a vendor is asked for too: traders look back.
+        compare_with: A second source, of files, whose bars are compared with the first one's.
         max_disagreement_pct: Percent; a larger difference between the two is warned of.
         calendar: The exchange's code in the library ``exchange_calendars``.
         currency: What prices and cash are in.
@@ -88,7 +103,8 @@ class MarketConfig(SourceConfig):
     corporate_actions: StatedPath | None = None
     delisted: Literal["carry", "close"] = "carry"
     hourly_path: StatedPath | None = None
-    compare_with: SourceConfig | None = None
+    history_sessions: int = Field(default=60, ge=0)
+    compare_with: FilesConfig | None = None
     max_disagreement_pct: float = Field(default=0.5, gt=0)
     calendar: Text = "XNAS"
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"

@@ -15,6 +15,7 @@ Location = tuple[int | str, ...]
 
 _HIDDEN_FIELDS = frozenset({"openai_api_key", "openai_base_url", "params", "args", "env", "url", "headers"})
 _LONGEST_SHOWN = 80
+MOST_REPLICAS = 1000
 
 _REASONS: Mapping[str, str] = {
     "json_invalid": "nests too deeply, or holds half a character (an escape from \\ud800 to \\udfff)",
@@ -28,6 +29,7 @@ _REASONS: Mapping[str, str] = {
     "string_type": "{value} is not text in quotes",
     "greater_than": "{value} is too small; use a number above {gt}",
     "greater_than_equal": "{value} is too small; use {ge} or more",
+    "less_than_equal": "{value} is too large; use {le} or less",
     "less_than": "{value} is too large; use a number below {lt}",
     "decimal_max_places": "{value} has more than {decimal_places} decimals",
     "literal_error": "{value} is not known; use {expected}",
@@ -93,12 +95,17 @@ def not_known(what: str, value: str, known: Iterable[str]) -> str:
     return f"{value!r} is not a known {what}{_did_you_mean(value, names)} Known: {', '.join(names)}"
 
 
-def roster_lines(entries: Sequence[tuple[object, object]]) -> list[str]:
+def replica_signature(signature: str, number: int) -> str:
+    """The signature of a model's replica, counted from 1."""
+    return f"{signature}.r{number}"
+
+
+def roster_lines(entries: Sequence[tuple[object, object, object]]) -> list[str]:
     """Finds what is wrong between the models of a config rather than within one.
 
     Args:
-        entries: The signature and the ``enabled`` of each model in order, possibly of a wrong type where the
-            config is not valid; such values are passed over, since they have a problem line of their own.
+        entries: The ``signature``, ``enabled`` and ``replicas`` of each model in order, possibly of a wrong
+            type where the config is not valid; such values are passed over, having a problem line of their own.
 
     Returns:
         Finished lines on signatures given twice and on a roster in which nobody trades.
@@ -106,27 +113,35 @@ def roster_lines(entries: Sequence[tuple[object, object]]) -> list[str]:
     if not entries:
         return ["models: the list is empty; give at least one model"]
     lines: list[str] = []
-    first_of: dict[str, tuple[int, str]] = {}
-    for index, (signature, _) in enumerate(entries):
-        if not isinstance(signature, str):
-            continue
-        first_index, first = first_of.setdefault(signature.casefold(), (index, signature))
-        if first_index == index:
-            continue
-        field = f"models[{index}].signature"
-        if first == signature:
-            lines.append(
-                f"{field}: {signature!r} is already the signature of models[{first_index}]; "
-                "every model needs its own"
-            )
-        else:
-            lines.append(
-                f"{field}: {signature!r} differs from {first!r} of models[{first_index}] in case alone; "
-                "they would share a folder on some file systems"
-            )
-    if all(enabled is False for _, enabled in entries):
+    first_of: dict[str, tuple[str, str]] = {}
+    for index, (signature, _, replicas) in enumerate(entries):
+        names = _names_of(signature, replicas)
+        taken = next((name for name in names if name.casefold() in first_of), None)
+        if taken is not None:
+            field = f"models[{index}].{'signature' if taken == signature else 'replicas'}"
+            lines.append(f"{field}: {_clash(taken, *first_of[taken.casefold()])}")
+        for name in names:
+            owner = f"models[{index}]" if name == signature else f"a replica of models[{index}]"
+            first_of.setdefault(name.casefold(), (owner, name))
+    if all(enabled is False for _, enabled, _ in entries):
         lines.append('models: no model is enabled; set "enabled": true in at least one')
     return lines
+
+
+def _names_of(signature: object, replicas: object) -> list[str]:
+    """The signature of an entry and those of its replicas."""
+    if not isinstance(signature, str):
+        return []
+    count = replicas if isinstance(replicas, int) and 1 < replicas <= MOST_REPLICAS else 0
+    return [signature, *(replica_signature(signature, number) for number in range(1, count + 1))]
+
+
+def _clash(name: str, owner: str, first: str) -> str:
+    if first == name:
+        return f"{name!r} is already the signature of {owner}; every model needs its own"
+    return (
+        f"{name!r} differs from {first!r} of {owner} in case alone; they would share a folder on some file systems"
+    )
 
 
 def _reason(details: ErrorDetails, allowed: Mapping[Location, Sequence[str]]) -> str:

@@ -1,7 +1,7 @@
 """The sections of an arena's config, each a frozen model that refuses what it does not know."""
 
 import re
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,37 +14,33 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PlainValidator,
+    PrivateAttr,
     ValidationInfo,
     field_validator,
 )
 
-from aitrader_pipeline.config_files import read_json
-from aitrader_pipeline.config_problems import not_known
-from aitrader_pipeline.errors import ConfigError
+from aitrader_pipeline.config_problems import MOST_REPLICAS, not_known, replica_signature
+from aitrader_pipeline.config_universe import (
+    Entry,
+    each_once,
+    entries_of_file,
+    entry_of,
+    members_on,
+    strict_date,
+    symbol_text,
+)
 from aitrader_pipeline.plugins import is_plugin
 
 TRADERS = ("openai", "cash", "buy_and_hold", "equal_weight", "momentum", "mean_reversion", "random")
 
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SIGNATURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=-]*")
+_LONGEST_SIGNATURE = 100
 _VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 # Some vendors' keys are capitals and digits alone and would pass for a variable's name.
 _CAPITAL_KEY = re.compile(r"(?=.*\d)[A-Z0-9]{16,}")
 _OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 SECRET_PARAM = re.compile(r"api[_-]?key|authorization|(auth|access)[_-]?token|secret|password", re.IGNORECASE)
-
-
-def _strict_date(value: object) -> object:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is not a day of the calendar; check month and day") from None
-    shown = repr(value) if isinstance(value, (str, int, float)) else "this"
-    raise ValueError(f"{shown} is not a date; use YYYY-MM-DD in quotes, such as '2025-10-01'")
 
 
 def _no_placeholder(value: object) -> object:
@@ -64,30 +60,6 @@ def _not_blank(value: str) -> str:
     if not value.strip():
         raise ValueError("is empty; give some text")
     return value
-
-
-def _symbol(value: str) -> str:
-    symbol = value.strip().upper()
-    if not _SYMBOL.fullmatch(symbol):
-        raise ValueError(f"{value!r} is not a symbol; use letters, digits, '.' and '-', such as 'AAPL'")
-    return symbol
-
-
-def _symbols_of_file(value: object) -> object:
-    if isinstance(value, list):
-        return tuple(value)
-    if not isinstance(value, str):
-        return value
-    path = Path(value)
-    if not path.is_file():
-        raise ValueError(f"no such file: {value}; give a list of symbols or the path of a JSON list of them")
-    try:
-        symbols = read_json(path)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-    if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
-        raise ValueError(f"{value} is not a JSON list of symbols in quotes, such as ['AAPL', 'MSFT']")
-    return tuple(symbols)
 
 
 def _plain_endpoint(value: str | None) -> str | None:
@@ -126,10 +98,10 @@ def _secret_within(value: JsonValue) -> str | None:
     return None
 
 
-StrictDate = Annotated[date, BeforeValidator(_strict_date)]
+StrictDate = Annotated[date, BeforeValidator(strict_date)]
 StatedPath = Annotated[Path, BeforeValidator(_stated_path)]
 Text = Annotated[str, AfterValidator(_not_blank)]
-Symbol = Annotated[str, AfterValidator(_symbol)]
+Symbol = Annotated[str, AfterValidator(symbol_text)]
 Cost = Annotated[Decimal, Field(ge=0)]
 Limit = Annotated[Decimal, Field(gt=0)]
 Endpoint = Annotated[str | None, BeforeValidator(_no_placeholder), AfterValidator(_plain_endpoint)]
@@ -195,6 +167,8 @@ class ModelConfig(Section):
         api: Which of the endpoint's two interfaces to speak.
         params: Extra request parameters of a model, or the settings of a baseline; never secrets.
         price: What its tokens cost; None takes the public prices.
+        replicas: How many independent portfolios it has, each a competitor of its own (see ``portfolios``).
+        training_cutoff: The last day that its training data may know of; None where that is unknown.
     """
 
     name: Text
@@ -207,6 +181,32 @@ class ModelConfig(Section):
     api: Literal["chat", "responses"] = "chat"
     params: dict[str, JsonValue] = Field(default={}, repr=False)
     price: PriceConfig | None = None
+    replicas: int = Field(default=1, ge=1, le=MOST_REPLICAS)
+    training_cutoff: StrictDate | None = None
+    # Not a field, because no file may state it.
+    _replica_of: str | None = PrivateAttr(default=None)
+
+    @property
+    def replica_of(self) -> str | None:
+        """The signature that the config gives to all replicas of a model; None for a portfolio of its own."""
+        return self._replica_of
+
+    @property
+    def portfolios(self) -> "tuple[ModelConfig, ...]":
+        """The competitors that the entry stands for: itself, or its replicas, each with a seed of its own."""
+        if self.replicas == 1:
+            return (self,)
+        return tuple(map(self._replica, range(1, self.replicas + 1)))
+
+    def _replica(self, number: int) -> "ModelConfig":
+        params = dict(self.params)
+        seed = params.get("seed", 0 if self.trader == "random" else None)
+        if isinstance(seed, int):
+            params["seed"] = seed + number - 1
+        own = {"signature": replica_signature(self.signature, number), "name": f"{self.name} {number}"}
+        copy = self.model_copy(update={**own, "params": params, "replicas": 1})
+        copy._replica_of = self.signature
+        return copy
 
     @property
     def kind(self) -> Literal["model", "baseline"]:
@@ -231,8 +231,8 @@ class ModelConfig(Section):
             raise ValueError(
                 f"{value!r} is not a signature; use letters, digits, '.', '_' and '-', such as 'gpt-5'"
             )
-        if len(value) > 100:
-            raise ValueError(f"has {len(value)} characters; use at most 100")
+        if len(value) > _LONGEST_SIGNATURE:
+            raise ValueError(f"has {len(value)} characters; use at most {_LONGEST_SIGNATURE}")
         return value
 
     @field_validator("trader")
@@ -259,6 +259,23 @@ class ModelConfig(Section):
             raise ValueError(
                 f"{secret!r} looks like a place for a key; params are sent and kept as they are, "
                 "put the key into the environment and its variable's name into openai_api_key"
+            )
+        return value
+
+    @field_validator("replicas")
+    @classmethod
+    def _can_be_told_apart(cls, value: int, info: ValidationInfo) -> int:
+        if value == 1:
+            return value
+        seed = info.data.get("params", {}).get("seed", 0)
+        is_whole = isinstance(seed, int) and not isinstance(seed, bool)
+        if not is_whole:
+            raise ValueError("each replica counts its own seed up from params.seed, which is not a whole number")
+        longest = replica_signature(info.data.get("signature", ""), value)
+        if len(longest) > _LONGEST_SIGNATURE:
+            raise ValueError(
+                f"the signature of the last one, {longest!r}, has {len(longest)} characters; "
+                f"use at most {_LONGEST_SIGNATURE}"
             )
         return value
 
@@ -299,7 +316,8 @@ class AgentConfig(Section):
         max_retries: Further attempts of a model call that failed.
         base_delay: Seconds before the first of them.
         initial_cash: What each portfolio starts with; at most 6 decimals.
-        stock_symbols: The universe; None is every symbol that the source has, other than the benchmark.
+        stock_symbols: The universe, an entry with dates only between them; None is every symbol that the source
+            has, other than the benchmark.
         max_tool_calls: Tool calls in one session.
         time_limit_seconds: Wall-clock time of one session.
         call_timeout_seconds: Wall-clock time of one model call.
@@ -318,7 +336,9 @@ class AgentConfig(Section):
     base_delay: float = Field(default=1.0, ge=0)
     # The mart keeps money as DECIMAL(18, 6): twelve digits before the point, the first left for profit.
     initial_cash: Decimal = Field(default=Decimal(10000), gt=0, lt=10**11, decimal_places=6)
-    stock_symbols: Annotated[tuple[Symbol, ...] | None, BeforeValidator(_symbols_of_file)] = None
+    stock_symbols: Annotated[
+        tuple[Annotated[Entry, PlainValidator(entry_of)], ...] | None, BeforeValidator(entries_of_file)
+    ] = None
     max_tool_calls: int = Field(default=500, ge=1)
     time_limit_seconds: float = Field(default=600.0, gt=0)
     call_timeout_seconds: float = Field(default=120.0, gt=0)
@@ -331,17 +351,14 @@ class AgentConfig(Section):
     prompt_template: StatedPath | None = None
     costs: Costs = Costs()
 
+    def members(self, day: date) -> tuple[str, ...] | None:
+        """The symbols of the universe on a day; None where no list says so."""
+        return None if self.stock_symbols is None else members_on(self.stock_symbols, day)
+
     @field_validator("stock_symbols")
     @classmethod
-    def _unique(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if value is None:
-            return None
-        if not value:
-            raise ValueError("the list is empty; give symbols, or leave it out for all that the source has")
-        twice = sorted({symbol for symbol in value if value.count(symbol) > 1})
-        if twice:
-            raise ValueError(f"given more than once: {', '.join(twice)}; each symbol stands once")
-        return value
+    def _unique(cls, value: tuple[Entry, ...] | None) -> tuple[Entry, ...] | None:
+        return None if value is None else tuple(each_once(value))
 
     @field_validator("prompt_template")
     @classmethod
@@ -367,9 +384,17 @@ class MetricsConfig(Section):
 
     Attributes:
         risk_free_rate: A year's rate as a fraction: 0.05 is 5 %.
+        resamples: Of the bootstrap; None takes from 1,000 to 10,000, the fewer the larger the board is.
+        seed: Of the bootstrap: the same gives the same figures.
+        confidence_level: Of intervals and tie groups.
+        min_sessions: Sessions under which nothing is inferred: it is too early.
     """
 
     risk_free_rate: float = Field(default=0.0, gt=-1)
+    resamples: int | None = Field(default=None, ge=100, le=1_000_000)
+    seed: int = Field(default=0, ge=0)
+    confidence_level: float = Field(default=0.95, gt=0.5, lt=1)
+    min_sessions: int = Field(default=20, ge=2)
 
 
 class NotificationConfig(Section):

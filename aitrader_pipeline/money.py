@@ -1,6 +1,7 @@
 """Exact money: decimals with at most six places, in the arena's currency."""
 
 from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import PlainSerializer
@@ -21,6 +22,11 @@ def money(value: Decimal | int | str) -> Decimal:
         The amount with six decimal places.
     """
     return Decimal(value).quantize(UNIT, context=_ROUNDING)
+
+
+def rounded(value: Fraction) -> Decimal:
+    """An exact amount, such as a third of a share's price, rounded like :func:`money`."""
+    return money(_ROUNDING.divide(Decimal(value.numerator), Decimal(value.denominator)))
 
 
 def money_text(value: Decimal) -> str:

@@ -38,21 +38,33 @@ FOREIGN = (
     "DAGSTER_HOME",
     "DAGSTER_EVENT_BATCH_SIZE",
 )
-LAUNCHING = ("run", "import-books")
+LAUNCHING = ("run", "import-books", "prices")
 TABLES = (
     "prices",
+    "corporate_actions",
     "positions",
     "holdings",
     "daily_pnl",
     "reasoning_logs",
+    "decision_log",
     "tool_usage",
     "llm_usage",
     "portfolio_timeseries",
     "performance_metrics",
     "leaderboard",
+    "leaderboard_snapshots",
+    "current_standings",
 )
 # Two runs of one and the same session differ in these: who launched it, and when and how fast it was.
-INCIDENTAL = ("job_id", "created_at", "timestamp", "fetched_at", "total_duration_seconds", "latency_seconds")
+INCIDENTAL = (
+    "job_id",
+    "created_at",
+    "timestamp",
+    "decided_at",
+    "fetched_at",
+    "total_duration_seconds",
+    "latency_seconds",
+)
 # Every event on standard error would bury what a failing test has to say.
 QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _DECORATION = re.compile(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]")

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from aitrader_pipeline.config import ArenaConfig
 from aitrader_pipeline.market.calendar import TradingCalendar
+from aitrader_pipeline.market.ex_dates import ExDates
 from aitrader_pipeline.market.sources import open_source
+from aitrader_pipeline.market.sources.actions_csv import configured_actions
 from aitrader_pipeline.market.view import PriceHistory
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.arena import Arena
@@ -67,14 +70,25 @@ def write_arena(
     *,
     first: str = OCT_02,
     last: str = "2025-10-31",
+    actions: Sequence[str] = (),
+    market: Mapping[str, Any] = MappingProxyType({}),
     **agent_config: Any,
 ) -> None:
-    """Write the files of an arena: its config, with retries that hardly wait, and its prices."""
+    """Write the files of an arena: its config, with retries that hardly wait, its prices and corporate actions.
+
+    An action is the line of its file, such as ``AAPL,2025-10-03,split,2``.
+    """
+    if actions:
+        text = "\n".join(
+            ["symbol,ex_date,kind,value,new_symbol", *(_with_all_values(line) for line in actions), ""]
+        )
+        (folder / "corporate_actions.csv").write_text(text, encoding="utf-8")
+        market = {"corporate_actions": "corporate_actions.csv", **market}
     config = {
         "date_range": {"init_date": first, "end_date": last},
         "models": list(models),
         "agent_config": {"base_delay": 0.001, **agent_config},
-        "market": {"source": "files", "path": "prices.csv"},
+        "market": {"source": "files", "path": "prices.csv", **market},
     }
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     lines = [
@@ -92,7 +106,9 @@ def open_arena(folder: Path, environ: Mapping[str, str] = ENVIRON) -> Arena:
         raise ValueError("\n".join(map(str, batch.rejected)))
     dates = config.date_range
     calendar = TradingCalendar(config.market.calendar, dates.init_date, dates.end_date or dates.init_date)
-    return Arena(config, calendar, PriceHistory(batch.bars), RecordStore(folder / "records"), environ)
+    return Arena(
+        config, calendar, PriceHistory(batch.bars), RecordStore(folder / "records"), environ, _actions(config)
+    )
 
 
 def new_arena(
@@ -166,6 +182,17 @@ def assert_whole_chain(arena: Arena, signature: str, days: Sequence[str]) -> lis
         assert record.opened_from == before.ref
         assert record.start == before.end
     return chain
+
+
+def _actions(config: ArenaConfig) -> ExDates:
+    batch = configured_actions(config.market)
+    if batch is None or batch.rejected:
+        raise ValueError("\n".join(map(str, batch.rejected)) if batch else "a vendor brings the actions")
+    return ExDates.of(batch.actions)
+
+
+def _with_all_values(line: str) -> str:
+    return line + "," * (4 - line.count(","))
 
 
 def _values(quote: Quote) -> list[str]:

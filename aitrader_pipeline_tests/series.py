@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from aitrader_pipeline.performance.series import Benchmarks, rebuild_timeseries
 from aitrader_pipeline.store.mart import migrate
 from aitrader_pipeline.store.sql import statement
 
@@ -94,15 +95,17 @@ def rows_of(con: duckdb.DuckDBPyConnection, query: str, parameters: Row | None =
 
 
 def build_timeseries(
-    con: duckdb.DuckDBPyConnection, benchmark: str | None = None, initial_cash: Money = 10_000
+    con: duckdb.DuckDBPyConnection,
+    benchmark: str | None = None,
+    initial_cash: Money = 10_000,
+    universe: Sequence[str] | None = (),
+    *,
+    with_cash: bool = False,
 ) -> None:
-    """Rebuild `portfolio_timeseries` the way the asset does."""
-    con.execute("DELETE FROM portfolio_timeseries")
-    select = statement("aitrader_pipeline.performance", "portfolio_timeseries")
-    con.execute(
-        f"INSERT INTO portfolio_timeseries BY NAME {select}",
-        {"benchmark": benchmark, "initial_cash": usd(initial_cash)},
-    )
+    """Rebuild `portfolio_timeseries` the way the asset does; the benchmark of cash is in the way of most tests."""
+    rebuild_timeseries(con, Benchmarks(usd(initial_cash), benchmark, lambda _: universe))
+    if not with_cash:
+        con.execute("DELETE FROM portfolio_timeseries WHERE model = '=cash'")
 
 
 def window(start: date | None = None, end: date | None = None, risk_free_rate: float = 0.0) -> Row:

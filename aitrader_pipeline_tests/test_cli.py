@@ -68,7 +68,7 @@ def test_an_answer_is_on_standard_output_and_nothing_else_is(
         if output == "csv":
             rows = list(csv.DictReader(io.StringIO(answer.out)))
             assert list(rows[0])[: len(columns)] == columns
-            assert len(rows) == (4 if words[0] == "timeseries" else 3)
+            assert len(rows) == (3 if words[0] == "results" else 4)
 
 
 def test_the_leaderboard_is_the_same_in_every_format(golden: ArenaHome) -> None:
@@ -77,13 +77,14 @@ def test_the_leaderboard_is_the_same_in_every_format(golden: ArenaHome) -> None:
     assert [(s["model"], s["portfolio_value"]) for s in standings] == [
         ("buy_and_hold", 11151.0),
         (M, 10403.0),
+        ("=cash", 10000.0),
         ("cash", 10000.0),
     ]
     assert [(r["model"], float(r["portfolio_value"])) for r in rows] == [
         (s["model"], s["portfolio_value"]) for s in standings
     ]
     table = golden.ok("leaderboard").out
-    assert f"Leaderboard at the close of {OCT_07}" in table
+    assert f"Leaderboard at the close of {OCT_07}, in USD" in table
     assert [line for line in table.splitlines() if M in line and "10,403.00" in line and "4.03 %" in line]
 
 
@@ -126,7 +127,7 @@ NOT_THERE: dict[str, tuple[list[str], str]] = {
     ),
     "the series of an unknown model": (
         ["timeseries", "nobody"],
-        f"error: there is no series of nobody in that range; there are series of: buy_and_hold, cash, {M}",
+        f"error: there is no series of nobody in that range; there are series of: =cash, buy_and_hold, cash, {M}",
     ),
     "a leaderboard of a weekend": (
         ["leaderboard", "--date", "2025-10-04"],
@@ -246,6 +247,15 @@ def prices_of(arena: ArenaHome) -> list[tuple[Any, ...]]:
     return arena.rows("SELECT symbol, date, open, close FROM prices ORDER BY symbol, date")
 
 
+def test_bad_corporate_actions_are_listed_and_the_good_ones_applied(tmp_path: Path) -> None:
+    lines = [f"AAPL,{OCT_03},split,2", f"AAPL,{OCT_03},gift,2"]
+    arena = priced_arena(tmp_path, [baseline("buy_and_hold")], GOLDEN, actions=lines)
+    answer = arena.ok("run", "--end", OCT_03)
+    assert "1 rows of the source are refused, all others are loaded:" in answer.said
+    assert "corporate_actions.csv, line 3: AAPL 2025-10-03: kind 'gift' is none of" in answer.said
+    assert arena.rows("SELECT count(*) FROM positions WHERE action_type = 'split'") == [(1,)]
+
+
 def test_bad_bars_are_listed_and_the_good_ones_loaded(fresh: ArenaHome) -> None:
     file = fresh.folder / "prices.csv"
     good = file.read_text(encoding="utf-8")
@@ -253,7 +263,7 @@ def test_bad_bars_are_listed_and_the_good_ones_loaded(fresh: ArenaHome) -> None:
         good + f"AAPL,2025-10-08,-1,2,1,1,1\nMSFT,2025-10-04,1,1,1,1,1\nIBM,{OCT_02},5,4,3,4,1\n", encoding="utf-8"
     )
     answer = fresh.ok("run", "--end", OCT_02)
-    assert "3 bars of the source are refused, all others are loaded:" in answer.said
+    assert "3 rows of the source are refused, all others are loaded:" in answer.said
     lines = answer.err.splitlines()
     assert [line for line in lines if "prices.csv" in line and "14" in line and "AAPL" in line]
     assert [line for line in lines if "prices.csv" in line and "15" in line and "no session" in line]
@@ -304,7 +314,9 @@ def test_a_book_is_imported_scored_and_ranked_by_one_command(fresh: ArenaHome) -
     answer = fresh.ok("import-books", "books")
     assert answer.said == f"{M}: 4 sessions from books/{book.relative_to(fresh.folder / 'books')}"
     assert answer.out == ""
-    assert fresh.rows("SELECT model, portfolio_value, trades FROM leaderboard") == [(M, Decimal(10403), 7)]
+    assert fresh.rows("SELECT model, portfolio_value, trades FROM leaderboard WHERE kind <> 'benchmark'") == [
+        (M, Decimal(10403), 7)
+    ]
 
 
 def test_a_book_with_breaches_is_refused_line_by_line_unless_it_is_taken_with_them(fresh: ArenaHome) -> None:
@@ -338,7 +350,9 @@ def test_a_book_that_is_imported_again_with_fewer_days_leaves_no_row_of_the_othe
     assert set(fresh.all_records()) == cells_of(M, (OCT_02, OCT_03))
     dates = [str(date) for (date,) in fresh.rows("SELECT DISTINCT date FROM positions ORDER BY date")]
     assert dates == [OCT_02, OCT_03]
-    assert fresh.rows("SELECT sessions, portfolio_value FROM leaderboard") == [(2, Decimal(10450))]
+    assert fresh.rows("SELECT sessions, portfolio_value FROM leaderboard WHERE kind <> 'benchmark'") == [
+        (2, Decimal(10450))
+    ]
 
 
 def test_a_folder_without_books_is_told(fresh: ArenaHome) -> None:
@@ -354,7 +368,7 @@ def test_a_process_of_its_own_answers_with_clean_json_and_exit_status_0(golden: 
     process = golden.start("leaderboard", "--format", "json")
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-    assert [standing["rank"] for standing in json.loads(out)["leaderboard"]] == [1, 2, 3]
+    assert [standing["rank"] for standing in json.loads(out)["leaderboard"]] == [1, 2, 3, 3]
 
 
 def test_a_process_of_its_own_fails_with_its_message_alone(golden: ArenaHome) -> None:

@@ -74,7 +74,7 @@ def test_the_full_arena_has_101_symbols_and_one_enabled_model_beside_the_baselin
     assert len(symbols) == 101
     assert (symbols[0], symbols[-1]) == ("AAPL", "ZS")
     assert [model.signature for model in config.enabled_models if model.kind == "model"] == ["gpt-5"]
-    assert len(config.enabled_models) == 7
+    assert len({model.replica_of or model.signature for model in config.enabled_models}) == 7
     assert (config.market.source, config.market.benchmark) == ("merged_jsonl", "QQQ")
     assert config.market.path == PROJECT_ROOT / "data" / "merged.jsonl"
 
@@ -239,6 +239,7 @@ def settings_hash(folder: Path, **sections: Any) -> str:
         {"models": [GPT, CASH]},
         {"models": [{**GPT, "api": "chat"}]},
         {"models": [{**GPT, "price": {"input": 1, "output": 2}}]},
+        {"models": [{**GPT, "training_cutoff": "2024-10-01"}]},
         {"agent_config": {"max_concurrent_sessions": 2}},
         {"agent_config": {"initial_cash": 10000.0}},
         {"agent_config": {"initial_cash": "10000.00"}},
@@ -270,6 +271,7 @@ def test_the_hash_stays_where_no_session_of_the_model_can_change(tmp_path: Path,
         {"agent_config": {"missing_session": "carry"}},
         {"agent_config": {"stock_symbols": ["AAPL"]}},
         {"market": {"benchmark": "QQQ"}},
+        {"market": {"delisted": "close"}},
     ],
 )
 def test_the_hash_changes_with_whatever_can_change_a_session_of_the_model(

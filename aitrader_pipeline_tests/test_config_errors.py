@@ -184,7 +184,7 @@ def test_an_error_names_both_files_where_two_were_merged(tmp_path: Path) -> None
             {"models": [{**CASH, "look_back": 3}]},
             (
                 "models[0].look_back: is not a known key. Allowed here: name, signature, enabled, trader, "
-                "basemodel, openai_base_url, openai_api_key, api, params, price"
+                "basemodel, openai_base_url, openai_api_key, api, params, price, replicas, training_cutoff"
             ),
         ),
         (

@@ -63,6 +63,7 @@ def assert_whole_chains(arena: ArenaHome) -> None:
             assert record.opened_from == before.ref
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_a_run_is_finished_by_the_same_command(
     undisturbed: ArenaHome, tmp_path: Path
 ) -> None:

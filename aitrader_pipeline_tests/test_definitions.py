@@ -10,10 +10,38 @@ import pytest
 
 from aitrader_pipeline.config import PROJECT_ROOT
 from aitrader_pipeline.definitions import build_definitions
+from aitrader_pipeline.market.findings import PRICE_CHECKS
 from aitrader_pipeline.store.mart import schema
 from aitrader_pipeline_tests.arena_homes import clean_environment, sample_arena
 
-BOARDS = {"portfolio_timeseries", "performance_metrics", "leaderboard"}
+STANDINGS = ("leaderboard_snapshots", "current_standings")
+YARDSTICKS = ("replica_groups", "null_standing", "contamination")
+TRADES = {
+    "trade_log",
+    "open_lots",
+    "hourly_snapshots",
+    "daily_summaries",
+    "weekly_summaries",
+    "monthly_summaries",
+}
+DECISIONS = {
+    "forward_returns": {"prices", "corporate_actions", "decision_log"},
+    "decision_outcomes": {"forward_returns", "decision_log"},
+    "model_agreement": {"decision_outcomes", "daily_pnl"},
+    "confidence_calibration": {"decision_outcomes"},
+    "profit_by_symbol": {"trade_log", "open_lots", "positions", "portfolio_timeseries"},
+    "market_models": {"portfolio_timeseries", "performance_metrics"},
+}
+BOARDS = {
+    "portfolio_timeseries",
+    "performance_metrics",
+    "uncertainty",
+    "leaderboard",
+    *TRADES,
+    *STANDINGS,
+    *YARDSTICKS,
+    *DECISIONS,
+}
 CELL = "2012-10-01|cash"
 
 
@@ -62,30 +90,49 @@ def test_the_graph_is_one_way_from_prices_to_leaderboard(specs: dict[str, dg.Ass
     upstream = {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()}
     assert upstream == {
         "prices": set(),
-        "session_inputs": {"prices"},
-        "agent_sessions": {"prices", "session_inputs", "agent_sessions"},
+        "corporate_actions": {"prices"},
+        "coverage": {"prices"},
+        "session_inputs": {"prices", "corporate_actions"},
+        "agent_sessions": {"prices", "corporate_actions", "session_inputs", "agent_sessions"},
         "reasoning_logs": {"agent_sessions"},
+        "decision_log": {"agent_sessions", "prices"},
         "positions": {"agent_sessions", "prices"},
         "holdings": {"agent_sessions"},
         "daily_pnl": {"positions", "holdings", "prices"},
-        "portfolio_timeseries": {"positions", "daily_pnl", "prices"},
+        "portfolio_timeseries": {"positions", "daily_pnl", "prices", "corporate_actions"},
         "performance_metrics": {"portfolio_timeseries"},
-        "leaderboard": {"performance_metrics", "reasoning_logs"},
+        "uncertainty": {"portfolio_timeseries", "performance_metrics"},
+        "leaderboard": {"performance_metrics", "reasoning_logs", "trade_log", "uncertainty"},
+        **{table: {"portfolio_timeseries", "positions", "holdings", "daily_pnl"} for table in TRADES},
+        **{
+            table: {"portfolio_timeseries", "positions", "holdings", "trade_log", "leaderboard"}
+            for table in STANDINGS
+        },
+        **{table: {"portfolio_timeseries", "performance_metrics", "leaderboard"} for table in YARDSTICKS},
+        **DECISIONS,
     }
 
 
 def test_every_asset_stands_in_its_room(specs: dict[str, dg.AssetSpec]) -> None:
     assert {name: spec.group_name for name, spec in specs.items()} == {
         "prices": "market",
+        "corporate_actions": "market",
+        "coverage": "market",
         "session_inputs": "trading",
         "agent_sessions": "trading",
         "reasoning_logs": "trading",
+        "decision_log": "trading",
         "positions": "performance",
         "holdings": "performance",
         "daily_pnl": "performance",
         "portfolio_timeseries": "performance",
         "performance_metrics": "performance",
         "leaderboard": "ranking",
+        "uncertainty": "ranking",
+        **dict.fromkeys(TRADES, "ranking"),
+        **dict.fromkeys(STANDINGS, "ranking"),
+        **dict.fromkeys(YARDSTICKS, "ranking"),
+        **dict.fromkeys(DECISIONS, "ranking"),
     }
 
 
@@ -120,7 +167,7 @@ def test_a_session_hangs_on_the_same_model_s_session_before(defs: dg.Definitions
 
 def test_what_belongs_to_a_model_day_is_partitioned_and_takes_any_slice_in_one_run(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
-    cells = {"agent_sessions", "reasoning_logs", "positions", "holdings", "daily_pnl"}
+    cells = {"agent_sessions", "reasoning_logs", "decision_log", "positions", "holdings", "daily_pnl"}
     nodes = {node.key.to_user_string(): node for node in graph.asset_nodes}
     assert {name for name, node in nodes.items() if node.is_partitioned} == cells | {"session_inputs"}
     assert {nodes[name].backfill_policy for name in cells} == {dg.BackfillPolicy.single_run()}
@@ -142,11 +189,15 @@ def test_the_identities_of_a_model_day_alone_are_checks_that_block_what_follows(
     assert {check for check, blocking in checks.items() if blocking} == {
         ("positions", "cash_and_shares_valid"),
         ("positions", "fills_balance"),
+        ("trade_log", "trades_balance"),
     }
     assert {check for check, blocking in checks.items() if not blocking} == {
         ("positions", "sessions_link"),
         ("daily_pnl", "profits_add_up"),
         ("daily_pnl", "no_day_missing"),
+        ("open_lots", "open_lots_marked"),
+        ("reasoning_logs", "no_leaks"),
+        *(("prices", check.name) for check in PRICE_CHECKS),
     }
 
 
@@ -170,7 +221,7 @@ def test_the_automation_runs_from_the_start_over_all_that_has_a_condition(defs: 
     graph = defs.resolve_asset_graph()
     watched = sensor.asset_selection.resolve(graph)
     automated = {node.key for node in graph.asset_nodes if node.automation_condition is not None}
-    assert {key.to_user_string() for key in automated} == {"prices", *BOARDS}
+    assert {key.to_user_string() for key in automated} == {"prices", "corporate_actions", "coverage", *BOARDS}
     assert automated <= watched
 
 
@@ -190,7 +241,7 @@ def test_the_tables_over_the_grid_are_asked_for_once_after_a_scored_model_day(
         assets = [dg.AssetKey(name) for name in sorted(names)]
         assert job.execute_in_process(instance=instance, asset_selection=assets, partition_key=cell).success
 
-    materialise_together({"prices"})
+    materialise_together({"prices", "corporate_actions"})
     materialise_together(BOARDS)
     tick = dg.evaluate_automation_conditions(defs, instance)
     tick = dg.evaluate_automation_conditions(defs, instance, cursor=tick.cursor)

@@ -122,6 +122,13 @@ def test_the_grid_is_every_session_of_every_model(tmp_path: Path) -> None:
     }
 
 
+def test_the_grid_s_keys_are_those_that_dagster_makes(tmp_path: Path) -> None:
+    grid = axes(tmp_path, "2025-10-02", "2025-10-10").grid
+    ours, dagsters = grid.get_partition_keys(), dg.MultiPartitionsDefinition.get_partition_keys(grid)
+    assert ours == dagsters
+    assert [key.keys_by_dimension for key in ours] == [key.keys_by_dimension for key in dagsters]
+
+
 @pytest.mark.parametrize("model", ["gpt-5", "deepseek-chat-v3.1", "a_b.c-d"])
 def test_a_partition_key_and_its_model_day_are_one_and_the_same(model: str) -> None:
     cell = Cell(day("2025-10-02"), model)

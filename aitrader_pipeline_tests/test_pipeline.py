@@ -55,7 +55,7 @@ def test_one_cell_and_everything_downstream_is_one_run(tmp_path: Path) -> None:
     assert arena.materialise("prices").success
     assert arena.materialise(SESSIONS, *BOOKS, *BOARDS, partition_key=f"2012-10-01|{HOLD}").success
     assert set(arena.all_records()) == cells_of(HOLD, "2012-10-01")
-    assert arena.rows("SELECT model, sessions FROM leaderboard") == [(HOLD, 1)]
+    assert arena.rows("SELECT model, sessions FROM leaderboard WHERE kind <> 'benchmark'") == [(HOLD, 1)]
     tables = arena.tables()
     for table in ("daily_pnl", "positions", "holdings", "reasoning_logs"):
         assert {row[:2] for row in tables[table]} == {(day("2012-10-01"), HOLD)}, table
@@ -130,7 +130,10 @@ def test_a_failing_model_keeps_what_the_others_did_and_the_same_command_finishes
         others = cells_of(("cash", "buy_and_hold"), days)
         assert set(arena.all_records()) == others
         assert {Cell(*row) for row in arena.rows("SELECT date, model FROM daily_pnl")} == others
-        assert {name for (name,) in arena.rows("SELECT model FROM leaderboard")} == {"cash", "buy_and_hold"}
+        assert {name for (name,) in arena.rows("SELECT model FROM leaderboard WHERE kind <> 'benchmark'")} == {
+            "cash",
+            "buy_and_hold",
+        }
         with arena.instance() as instance:
             known = instance.get_materialized_partitions(dg.AssetKey(SESSIONS))
             (failed,) = [run for run in instance.get_runs() if run.status is dg.DagsterRunStatus.FAILURE]
@@ -144,7 +147,7 @@ def test_a_failing_model_keeps_what_the_others_did_and_the_same_command_finishes
         assert "3 of 3 model-days run; 6 stood already." in answer.said
         assert set(arena.all_records()) == others | cells_of(M, days)
         assert {cell: launch for cell, launch in arena.launches().items() if cell in others} == launches
-        assert len(arena.rows("FROM leaderboard")) == 3
+        assert len(arena.rows("FROM leaderboard WHERE kind <> 'benchmark'")) == 3
 
 
 def test_a_failure_in_the_middle_keeps_the_days_before_it(tmp_path: Path) -> None:
@@ -154,7 +157,7 @@ def test_a_failure_in_the_middle_keeps_the_days_before_it(tmp_path: Path) -> Non
     assert answer.status == 1
     assert f"cash on {OCT_06}: no prices for {OCT_06}" in answer.said
     assert set(arena.all_records()) == cells_of("cash", (OCT_02, OCT_03))
-    assert arena.rows("SELECT sessions FROM leaderboard") == [(2,)]
+    assert arena.rows("SELECT sessions FROM leaderboard WHERE kind <> 'benchmark'") == [(2,)]
 
 
 # --- prices that arrive late or are corrected ---
@@ -169,13 +172,16 @@ def test_a_session_without_its_close_is_not_ranked_and_is_scored_when_the_close_
     cash, hold = baseline("cash"), baseline("buy_and_hold")
     arena = priced_arena(tmp_path, [cash, hold], with_close(None))
     assert "6 of 6 model-days run" in arena.ok("run").said
+    standings = (
+        "SELECT model, date, sessions, portfolio_value FROM leaderboard WHERE kind <> 'benchmark' ORDER BY rank"
+    )
     figures = arena.rows(
         "SELECT closing_equity, daily_profit, daily_return_pct, cumulative_profit, cumulative_return_pct "
         "FROM daily_pnl WHERE date = ?",
         [OCT_06],
     )
     assert figures == [(None,) * 5] * 2
-    ranked = arena.rows("SELECT model, date, sessions, portfolio_value FROM leaderboard ORDER BY rank")
+    ranked = arena.rows(standings)
     assert ranked == [("buy_and_hold", day(OCT_03), 2, 10100), ("cash", day(OCT_03), 2, 10000)]
     records = {cell: record.to_json() for cell, record in arena.all_records().items()}
 
@@ -185,7 +191,7 @@ def test_a_session_without_its_close_is_not_ranked_and_is_scored_when_the_close_
     assert {cell: record.to_json() for cell, record in arena.all_records().items()} == records
     scored = arena.rows("SELECT model, closing_equity, daily_profit FROM daily_pnl WHERE date = ?", [OCT_06])
     assert sorted(scored) == [("buy_and_hold", 10400, 300), ("cash", 10000, 0)]
-    ranked = arena.rows("SELECT model, date, sessions, portfolio_value FROM leaderboard ORDER BY rank")
+    ranked = arena.rows(standings)
     assert ranked == [("buy_and_hold", day(OCT_06), 3, 10400), ("cash", day(OCT_06), 3, 10000)]
 
 
@@ -248,7 +254,7 @@ def test_a_replaced_day_that_ends_otherwise_keeps_everybody_from_being_ranked(tm
     assert arena.rows("FROM leaderboard ORDER BY ALL") == board
 
     answer = arena.ok("run", "--start", days[2], "--end", days[3], "--models", "buy_and_hold", "--replace")
-    assert arena.rows("SELECT model, rank, trades FROM leaderboard ORDER BY model") == [
+    assert arena.rows("SELECT model, rank, trades FROM leaderboard WHERE kind <> 'benchmark' ORDER BY model") == [
         ("buy_and_hold", 1, 0),
         ("cash", 1, 0),
     ]

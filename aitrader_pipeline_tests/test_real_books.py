@@ -87,7 +87,7 @@ def rounded(number: float) -> str:
 def test_the_published_results_come_out_to_the_cent(arena: ArenaHome, imported: Answer) -> None:
     assert imported.status == 0, imported.err
     board = {s["model"]: s for s in arena.ok("leaderboard", "--format", "json").json["leaderboard"]}
-    assert set(board) == {*PUBLISHED, "QQQ"}
+    assert set(board) == {*PUBLISHED, "QQQ", "=equal-weight", "=cash"}
     for model, (value, percent) in PUBLISHED.items():
         assert rounded(board[model]["portfolio_value"]) == value
         assert rounded(board[model]["cumulative_return_pct"]) == percent
@@ -96,7 +96,9 @@ def test_the_published_results_come_out_to_the_cent(arena: ArenaHome, imported: 
     for shown in ("11,388.94", "13.89 %", "10,711.49", "7.11 %", "10,343.93", "3.44 %", "3.78 %"):
         assert shown in table
     assert {s["date"] for s in board.values()} == {LAST}
-    assert sorted(board, key=lambda model: int(board[model]["rank"])) == [*list(PUBLISHED)[:2], "QQQ", "qwen3-max"]
+    ranked = sorted(board, key=lambda model: int(board[model]["rank"]))
+    assert [model for model in ranked if model[0] != "="] == [*list(PUBLISHED)[:2], "QQQ", "qwen3-max"]
+    assert ranked[-1] == "=cash"
 
 
 @pytest.mark.usefixtures("imported")

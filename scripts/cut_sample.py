@@ -47,12 +47,8 @@ To cut it again, with the development dependencies installed:
 sha256 of `prices.csv`: `{sha256}`
 
 ## Corporate actions inside it
-No split. Cash dividends, derived from the steps of the source's adjusted close, per share, rounded to the
-cent:
-
-| symbol | ex-date | USD |
-|---|---|---|
-{dividends}
+`corporate_actions.csv`: no split; {dividends} cash dividends, derived from the steps of the source's adjusted
+close, in USD per share, rounded to the cent.
 """
 
 
@@ -85,7 +81,7 @@ def csv_line(row: Row) -> str:
 
 
 def dividends(rows: list[Row]) -> Iterator[str]:
-    """Yield a table row for each dividend among a symbol's bars.
+    """Yield a line for each dividend among a symbol's bars.
 
     The source scales the closes before an ex-date by close / (close + dividend), taken on the ex-date.
     """
@@ -94,16 +90,17 @@ def dividends(rows: list[Row]) -> Iterator[str]:
         if abs(step) > SPLIT_STEP:
             raise ValueError(f"{row.symbol} {row.date} looks like a split: cut the sample elsewhere")
         if step > DIVIDEND_STEP:
-            yield f"| {row.symbol} | {row.date} | {row.close * step:.2f} |"
+            yield f"{row.symbol},{row.date},dividend,{row.close * step:.2f}\n"
 
 
 def main(arguments: list[str]) -> None:
-    """Write `prices.csv` and `README.md` into the folder."""
+    """Write `prices.csv`, `corporate_actions.csv` and `README.md` into the folder."""
     folder = Path(arguments[0]) if arguments else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     rows = {symbol: rows_of(symbol) for symbol in SYMBOLS}
     lines = [csv_line(row) for symbol in SYMBOLS for row in rows[symbol]]
     content = ("symbol,date,open,high,low,close,volume\n" + "".join(lines)).encode()
+    actions = [line for symbol in SYMBOLS for line in dividends(rows[symbol])]
     readme = README.format(
         symbols=", ".join(SYMBOLS),
         first=FIRST,
@@ -111,9 +108,10 @@ def main(arguments: list[str]) -> None:
         rows=len(lines),
         sessions=len(rows[SYMBOLS[0]]),
         sha256=hashlib.sha256(content).hexdigest(),
-        dividends="\n".join(line for symbol in SYMBOLS for line in dividends(rows[symbol])),
+        dividends=len(actions),
     )
     (folder / "prices.csv").write_bytes(content)
+    (folder / "corporate_actions.csv").write_bytes(("symbol,ex_date,kind,value\n" + "".join(actions)).encode())
     (folder / "README.md").write_bytes(readme.encode())
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aitrader_pipeline.config import Settings
+from aitrader_pipeline.market.actions_table import read_actions
 from aitrader_pipeline.market.prices import read_history
 from aitrader_pipeline.partitions import calendar_of
 from aitrader_pipeline.store.mart import reading
@@ -37,9 +38,9 @@ def import_books(settings: Settings, folder: Path, *, accept_breaches: bool) -> 
         BookError: there is no book, one breaks the rules, or it would replace sessions that were really run.
     """
     with reading(settings.mart_path) as con:
-        history = read_history(con)
+        history, actions = read_history(con), read_actions(con)
     records = RecordStore(settings.records_dir)
-    arena = Arena(settings.config, calendar_of(settings), history, records)
+    arena = Arena(settings.config, calendar_of(settings), history, records, actions=actions)
     launch = str(uuid.uuid4())
     books = [read_book(model, path, arena, launch) for model, path in find_books(folder)]
     for book in books:

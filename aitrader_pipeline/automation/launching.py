@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -12,20 +12,32 @@ from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.abandoned import process_tags
 from aitrader_pipeline.automation.failures import failure_message, was_interrupted
-from aitrader_pipeline.catalog import BOARDS, BOOKS, PRICES, SESSIONS
+from aitrader_pipeline.catalog import BOARDS, BOOKS, CORPORATE_ACTIONS, COVERAGE, PRICES, RAW_PRICES, SESSIONS
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.errors import ArenaError, CallError
 from aitrader_pipeline.market.calendar import TradingCalendar
+from aitrader_pipeline.market.fetch_assets import OnFetch
 from aitrader_pipeline.market.prices import read_newest_session
-from aitrader_pipeline.partitions import Axes, Block, axes_of, blocks, calendar_of, cell_of
+from aitrader_pipeline.partitions import (
+    Axes,
+    Block,
+    axes_of,
+    blocks,
+    calendar_of,
+    cell_of,
+    range_tags,
+    raw_price_partitions,
+)
 from aitrader_pipeline.performance.books import forget_cells, scored_cells
 from aitrader_pipeline.performance.checks import IDENTITY_CHECKS
 from aitrader_pipeline.store.mart import reading, writing
 from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.assets import session_event, sessions_config
 from aitrader_pipeline.trading.chains import Cell
+from aitrader_pipeline.trading.decision_log import forget_decisions
 from aitrader_pipeline.trading.launches import newest_events
+from aitrader_pipeline.trading.leak_tables import forget_leaks
 from aitrader_pipeline.trading.marks import Marks
 from aitrader_pipeline.trading.record import SessionRecord
 
@@ -58,7 +70,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class RefusedBars:
-    """Bars that could not be loaded: how many, and the first of them with file, line and reason."""
+    """Bars and corporate actions that could not be loaded: how many, and the first with file, line and reason."""
 
     count: int
     first: tuple[str, ...]
@@ -81,6 +93,7 @@ class Launcher:
         settings: Settings,
         instance: dg.DagsterInstance,
         on_record: Callable[[SessionRecord], None] = lambda _: None,
+        on_fetch: OnFetch = lambda _: None,
     ) -> None:
         """Load the definitions.
 
@@ -88,6 +101,7 @@ class Launcher:
             settings: the active arena.
             instance: the Dagster instance that keeps the runs.
             on_record: told of every model-day that is finished.
+            on_fetch: told of every call of a price vendor.
         """
         self._settings = settings
         self._instance = instance
@@ -96,7 +110,7 @@ class Launcher:
         self._on_record = on_record
         self._launches: set[str] = set()
         self._recorded = 0
-        self._job = build_definitions(settings, self._count).resolve_implicit_global_asset_job_def()
+        self._job = build_definitions(settings, self._count, on_fetch).resolve_implicit_global_asset_job_def()
 
     def _count(self, record: SessionRecord) -> None:
         # What another launch had run meanwhile is not of this one's doing.
@@ -104,21 +118,60 @@ class Launcher:
         self._on_record(record)
 
     def load_prices(self) -> RefusedBars:
-        """Materialise ``prices``.
+        """Materialise ``prices`` and what goes with them; of a vendor, what is missing is fetched first.
 
         Returns:
-            The bars of the source that were refused; all others are loaded.
+            The bars and corporate actions that were refused; all others are loaded.
 
         Raises:
             ArenaError: the source cannot be read; nothing of the stored prices is lost.
         """
-        failures = self._execute([PRICES])
+        if self._settings.config.market.is_vendor:
+            return self.fetch_prices(retry_failed=False)
+        return self._load()
+
+    def fetch_prices(self, **config: object) -> RefusedBars:
+        """Ask the vendor for what is missing, and load what came.
+
+        Args:
+            config: the settings of `FetchConfig`.
+
+        Returns:
+            What was refused of it.
+
+        Raises:
+            CallError: the arena has no vendor.
+            ArenaError: the vendor does not take the key, or what came cannot be loaded.
+        """
+        source = self._settings.config.market.source
+        if not self._settings.config.market.is_vendor:
+            raise CallError(
+                f"market.source {source!r} is a source of files: nothing is fetched, `aitrader run` loads it"
+            )
+        keys = raw_price_partitions(self._settings).get_partition_keys()
+        failures = self._execute(
+            [RAW_PRICES], range_tags(keys[0], keys[-1]), {"ops": {RAW_PRICES: {"config": config}}}
+        )
+        refused = self._load()
+        if failures:
+            raise ArenaError("prices could not be fetched: " + "; ".join(failures))
+        return refused
+
+    def _load(self) -> RefusedBars:
+        failures = self._execute([PRICES, CORPORATE_ACTIONS, COVERAGE])
         if failures:
             raise ArenaError("prices could not be loaded: " + "; ".join(failures))
-        event = self._instance.get_latest_materialization_event(dg.AssetKey(PRICES))
+        bars, actions = self._metadata(PRICES), self._metadata(CORPORATE_ACTIONS)
+        return RefusedBars(
+            bars.get("bars_refused", 0) + actions.get("actions_refused", 0),
+            (*bars.get("refused", ()), *actions.get("refused", ())),
+        )
+
+    def _metadata(self, asset: str) -> Mapping[str, Any]:
+        """What the newest materialisation of an asset told."""
+        event = self._instance.get_latest_materialization_event(dg.AssetKey(asset))
         loaded = event.asset_materialization if event else None
-        told: dict[str, Any] = {name: value.value for name, value in loaded.metadata.items()} if loaded else {}
-        return RefusedBars(told.get("bars_refused", 0), tuple(told.get("refused", ())))
+        return {name: value.value for name, value in loaded.metadata.items()} if loaded else {}
 
     def plan(self, wanted: Slice) -> Plan:
         """Find what a slice still owes.
@@ -130,14 +183,17 @@ class Launcher:
         dates = _known_dates(self._settings, self._axes, calendar_of(self._settings), wanted)
         cells = frozenset(Cell(date, model) for date in dates for model in models)
         # Whatever the slice: a close that was completed or restated moves the days after it as well.
-        standing = self._finished(Cell(date, model) for date in self._axes.dates() for model in self._axes.models)
+        every = [Cell(date, model) for date in self._axes.dates() for model in self._axes.models]
+        sessions = newest_events(self._instance, SESSIONS)
+        standing = self._recorded_of(every, sessions)
         to_trade = cells if wanted.replace else cells - standing
         if wanted.stale:
             to_trade |= _from_the_first_on(self.stale() & cells, cells)
         _refuse_switched_off(self._settings, to_trade)
         with reading(self._settings.mart_path) as con:
             scored = scored_cells(con)
-        return Plan(cells, to_trade, standing - to_trade - (scored & self._followed()))
+        to_score = (standing - scored) | (standing & self._unfollowed(sessions))
+        return Plan(cells, to_trade, to_score - to_trade)
 
     def stale(self) -> frozenset[Cell]:
         """Finished model-days of the enabled models that would be given another book or other bars today."""
@@ -169,7 +225,7 @@ class Launcher:
         self._score(plan.to_score, report)
         unscored: set[Cell] = set()
         for block in self._blocks(plan.to_trade):
-            failures = self._execute([SESSIONS, *BOOKS], block, how)
+            failures = self._execute([SESSIONS, *BOOKS], block.tags(), how)
             report.failures += failures
             if failures:
                 unscored |= self._finished(block.cells(self._axes.dates()))
@@ -180,7 +236,7 @@ class Launcher:
 
     def _score(self, cells: Iterable[Cell], report: Report) -> None:
         for block in self._blocks(cells):
-            report.failures += self._execute(BOOKS, block)
+            report.failures += self._execute(BOOKS, block.tags())
             report.scored += len(block.cells(self._axes.dates()))
 
     def score(self, cells: Iterable[Cell]) -> Report:
@@ -189,8 +245,11 @@ class Launcher:
 
     def forget(self, cells: Iterable[Cell]) -> None:
         """Drop the rows of model-days whose records are gone."""
+        gone = frozenset(cells)
         with writing(DuckDBResource(database=str(self._settings.mart_path))) as con:
-            forget_cells(con, cells)
+            forget_cells(con, gone)
+            forget_decisions(con, gone)
+            forget_leaks(con, gone)
 
     def report_sessions(self, cells: Iterable[Cell]) -> None:
         """Tell Dagster of sessions that were recorded outside of a run."""
@@ -202,25 +261,28 @@ class Launcher:
 
     def _finished(self, cells: Iterable[Cell]) -> frozenset[Cell]:
         """Cells whose record stands and which Dagster knows of."""
-        known = self._instance.get_materialized_partitions(dg.AssetKey(SESSIONS))
+        return self._recorded_of(cells, self._instance.get_materialized_partitions(dg.AssetKey(SESSIONS)))
+
+    def _recorded_of(self, cells: Iterable[Cell], known: Container[str]) -> frozenset[Cell]:
         wanted = set(cells)
         stored = {Cell(d, m) for m in {c.model for c in wanted} for d in self._records.dates(m)}
         return frozenset(cell for cell in wanted & stored if str(cell) in known)
 
-    def _followed(self) -> frozenset[Cell]:
-        """Cells whose tables were written after their newest session, and not before it or never."""
-        sessions = newest_events(self._instance, SESSIONS)
+    def _unfollowed(self, sessions: Mapping[str, int]) -> frozenset[Cell]:
+        """Cells whose tables were written before their newest session or never, given the sessions' events."""
         # Positions, holdings and daily P&L are written together.
-        tables = [newest_events(self._instance, asset) for asset in (BOOKS[0], BOOKS[-1])]
+        first, last = (newest_events(self._instance, asset) for asset in (BOOKS[0], BOOKS[-1]))
         return frozenset(
-            cell_of(key) for key, event in sessions.items() if all(table.get(key, 0) > event for table in tables)
+            cell_of(key)
+            for key, event in sessions.items()
+            if first.get(key, 0) < event or last.get(key, 0) < event
         )
 
     def _blocks(self, cells: Iterable[Cell]) -> list[Block]:
         return blocks(cells, self._axes.dates(), self._axes.models)
 
     def _execute(
-        self, assets: Sequence[str], block: Block | None = None, config: Mapping[str, Any] = _AS_IT_IS
+        self, assets: Sequence[str], tags: Mapping[str, str] = _AS_IT_IS, config: Mapping[str, Any] = _AS_IT_IS
     ) -> list[str]:
         """Run assets in this process and return the messages of what failed; an interruption goes on upwards.
 
@@ -234,7 +296,7 @@ class Launcher:
             instance=self._instance,
             asset_selection=[dg.AssetKey(asset) for asset in assets],
             run_id=run_id,
-            tags={**process_tags(run_id), **(block.tags() if block else {})},
+            tags={**process_tags(run_id), **tags},
             raise_on_error=False,
         )
         if any(was_interrupted(event) for event in result.all_events):
@@ -254,6 +316,8 @@ def _known_models(settings: Settings, axes: Axes, named: tuple[str, ...] | None)
     enabled = tuple(model.signature for model in settings.config.enabled_models)
     if named is None:
         return enabled
+    # A model that has replicas is named as the config names it, or replica by replica.
+    named = tuple(one for name in named for one in settings.config.replicas(name) or (name,))
     unknown = [name for name in named if name not in axes.models]
     if unknown:
         raise CallError(

@@ -26,7 +26,7 @@ from aitrader_pipeline.automation.reloading import (
     settings_now,
     what_has_changed,
 )
-from aitrader_pipeline.catalog import BOARDS, BOOKS, PRICES, SESSIONS
+from aitrader_pipeline.catalog import BOARDS, BOOKS, CORPORATE_ACTIONS, PRICES, SESSIONS
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.errors import ArenaError, StoreError
 from aitrader_pipeline.partitions import Axes, Block, blocks
@@ -209,7 +209,7 @@ def nothing_due(backlog: Backlog) -> str:
 
 def session_request(block: Block, run_key: str, *, with_prices: bool = False) -> dg.RunRequest:
     """A run of a block's sessions with everything that follows from them."""
-    assets = (*(("prices",) if with_prices else ()), SESSIONS, *BOOKS, *BOARDS)
+    assets = (*((PRICES, CORPORATE_ACTIONS) if with_prices else ()), SESSIONS, *BOOKS, *BOARDS)
     return dg.RunRequest(
         run_key=run_key,
         asset_selection=[dg.AssetKey(asset) for asset in assets],

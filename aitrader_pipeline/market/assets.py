@@ -1,18 +1,21 @@
-"""Asset of the room `market`: the daily bars that everything else reads."""
+"""Assets of the room `market`: the daily bars and corporate actions that everything else reads."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
+import duckdb
 from dagster_duckdb import DuckDBResource
 
-from aitrader_pipeline.automation.conditions import WHEN_MISSING
-from aitrader_pipeline.catalog import MART_POOL, OWNERS, PRICES, table_metadata
+from aitrader_pipeline.automation.conditions import WHEN_MISSING, WHEN_UPSTREAM_CHANGED
+from aitrader_pipeline.catalog import CORPORATE_ACTIONS, MART_POOL, OWNERS, PRICES, RAW_PRICES, table_metadata
 from aitrader_pipeline.config import Settings
-from aitrader_pipeline.market.prices import content_hash, read_history, save_prices
-from aitrader_pipeline.market.sources import open_source
-from aitrader_pipeline.market.view import PriceHistory
+from aitrader_pipeline.market.actions_table import actions_hash, save_actions
+from aitrader_pipeline.market.answers import note_read
+from aitrader_pipeline.market.arena_source import read_actions, read_bars
+from aitrader_pipeline.market.prices import content_hash, save_prices
 from aitrader_pipeline.store.mart import writing
+from aitrader_pipeline.store.staging import row_count
 
 GROUP = "market"
 # One version for ever: to Dagster a new one would outdate every session and book of the past. What a restated bar
@@ -20,14 +23,18 @@ GROUP = "market"
 PRICES_VERSION = "current"
 _LISTED = 50
 
-# Told of the bars as they are now and of those, dates by symbol, that may be others than they were; counts the
-# sessions that saw these.
-OnRevised = Callable[[dg.AssetExecutionContext, PriceHistory, Mapping[str, Sequence[dt.date]]], int]
+# Told of what is stored now and of what, dates by symbol, may be otherwise than it was; counts the sessions that
+# were given that.
+OnRevised = Callable[[dg.AssetExecutionContext, duckdb.DuckDBPyConnection, Mapping[str, Sequence[dt.date]]], int]
 
 
-def market_assets(settings: Settings, on_revised: OnRevised) -> list[dg.AssetsDefinition]:
-    """The assets of this room; ``on_revised`` is told of bars that some session may have seen otherwise."""
+def market_assets(
+    settings: Settings, on_revised_prices: OnRevised, on_revised_actions: OnRevised
+) -> list[dg.AssetsDefinition]:
+    """The assets of this room; the callbacks are told of what some session may have been given otherwise."""
     market = settings.config.market
+    fetched = [RAW_PRICES] if market.is_vendor else []
+    condition = WHEN_UPSTREAM_CHANGED if market.is_vendor else WHEN_MISSING
 
     @dg.asset(
         name=PRICES,
@@ -35,19 +42,22 @@ def market_assets(settings: Settings, on_revised: OnRevised) -> list[dg.AssetsDe
         owners=OWNERS,
         kinds={"duckdb"},
         pool=MART_POOL,
+        deps=fetched,
         metadata=table_metadata("prices"),
-        automation_condition=WHEN_MISSING,
+        automation_condition=condition,
     )
     def prices(context: dg.AssetExecutionContext, duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
         """Raw daily bars, as traded, of every symbol that the configured source has.
 
         Loading the same bars again changes nothing; bad bars are refused one by one and listed.
         """
-        batch = open_source(market.source, market.path).read(market.calendar)
+        batch, answers = read_bars(settings, duckdb)
+        now = dt.datetime.now(dt.UTC)
         with writing(duckdb) as con:
-            changes = save_prices(con, batch, dt.datetime.now(dt.UTC))
+            changes = save_prices(con, batch, now)
+            note_read(con, "bars", answers, now)
             digest = content_hash(con)
-            touched = on_revised(context, read_history(con), changes.revised) if changes.revised else 0
+            touched = on_revised_prices(context, con, changes.revised) if changes.revised else 0
             count, symbols, first, last = con.execute(
                 "SELECT count(*), count(DISTINCT symbol), min(date), max(date) FROM prices"
             ).fetchall()[0]
@@ -73,4 +83,45 @@ def market_assets(settings: Settings, on_revised: OnRevised) -> list[dg.AssetsDe
             },
         )
 
-    return [prices]
+    @dg.asset(
+        name=CORPORATE_ACTIONS,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"duckdb"},
+        pool=MART_POOL,
+        # What they make of the sessions that stand can only be told with prices.
+        deps=[PRICES, RAW_PRICES] if market.is_vendor else [PRICES],
+        metadata=table_metadata("corporate_actions"),
+        automation_condition=condition,
+    )
+    def corporate_actions(context: dg.AssetExecutionContext, duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
+        """Splits, dividends, symbol changes and delistings, from the config's file or with the source.
+
+        Loading the same actions again changes nothing; bad ones are refused one by one and listed.
+        """
+        batch, answers, is_whole = read_actions(settings, duckdb)
+        now = dt.datetime.now(dt.UTC)
+        with writing(duckdb) as con:
+            changes = save_actions(con, batch, now, is_whole=is_whole, adjusted=market.adjusted)
+            note_read(con, "actions", answers, now)
+            touched = on_revised_actions(context, con, changes.revised) if changes.revised else 0
+            digest, rows = actions_hash(con), row_count(con, "corporate_actions")
+        for rejected in batch.rejected:
+            context.log.warning(f"refused: {rejected}")
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(PRICES_VERSION),
+            metadata={
+                "dagster/row_count": rows,
+                "source": batch.source,
+                "content_hash": digest,
+                "actions_added": len(changes.added),
+                "actions_restated": len(changes.restated),
+                "actions_unchanged": changes.unchanged,
+                "sessions_outdated": touched,
+                "actions_refused": len(batch.rejected),
+                "refused": dg.MetadataValue.json([str(r) for r in batch.rejected[:_LISTED]]),
+                "restated": dg.MetadataValue.json([str(r) for r in changes.restated[:_LISTED]]),
+            },
+        )
+
+    return [prices, corporate_actions]

@@ -11,7 +11,7 @@ from aitrader_pipeline.config import Settings
 from aitrader_pipeline.partitions import Axes
 from aitrader_pipeline.performance.books import write_books
 from aitrader_pipeline.performance.picture import as_markdown, equity_curves
-from aitrader_pipeline.performance.series import rebuild_metrics, rebuild_timeseries, return_curves
+from aitrader_pipeline.performance.series import Benchmarks, rebuild_metrics, rebuild_timeseries, return_curves
 from aitrader_pipeline.store.mart import writing
 from aitrader_pipeline.store.staging import row_count
 from aitrader_pipeline.trading.assets import records_of
@@ -66,17 +66,16 @@ def performance_assets(settings: Settings, axes: Axes) -> list[dg.AssetsDefiniti
         kinds={"duckdb", "sql"},
         pool=MART_POOL,
         # The positions for the sake of their checks: nothing is made of books that do not balance.
-        deps=["positions", "daily_pnl", "prices"],
+        deps=["positions", "daily_pnl", "prices", "corporate_actions"],
         metadata=table_metadata("portfolio_timeseries"),
         automation_condition=WHEN_UPSTREAM_CHANGED,
     )
     def portfolio_timeseries(duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
-        """Value, return and drawdown of every model on every scored session, and of the benchmark."""
-        config = settings.config
+        """Value, return and drawdown of every model on every scored session, and of the benchmarks."""
+        agent = settings.config.agent_config
+        benchmarks = Benchmarks(agent.initial_cash, settings.config.market.benchmark, agent.members)
         with writing(duckdb) as con:
-            rows = rebuild_timeseries(
-                con, benchmark=config.market.benchmark, initial_cash=config.agent_config.initial_cash
-            )
+            rows = rebuild_timeseries(con, benchmarks)
             picture = equity_curves(return_curves(con))
         return dg.MaterializeResult(
             metadata={

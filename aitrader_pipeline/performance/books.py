@@ -1,6 +1,7 @@
 """The books of the mart: positions, holdings and daily P&L of model-days, from their records and the prices."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -10,7 +11,7 @@ from aitrader_pipeline.money import money_text
 from aitrader_pipeline.store.sql import statement
 from aitrader_pipeline.store.staging import create_staging, insert_rows
 from aitrader_pipeline.trading.chains import Cell
-from aitrader_pipeline.trading.record import Action, Book, SessionRecord
+from aitrader_pipeline.trading.record import Action, AppliedAction, Book, SessionRecord
 
 _PACKAGE = "aitrader_pipeline.performance"
 _MONEY = "DECIMAL(18, 6)"
@@ -22,7 +23,9 @@ _SESSIONS = {
     "previous_date": "DATE",
     "initial_cash": _MONEY,
     "start_cash": _MONEY,
+    "opening_cash": _MONEY,
     "end_cash": _MONEY,
+    "events": "INTEGER",
     "trades": "INTEGER",
     "costs": _MONEY,
 }
@@ -38,6 +41,8 @@ _ACTIONS = {
     "costs": _MONEY,
     "cash": _MONEY,
     "created_at": "TIMESTAMPTZ",
+    "ratio": "DECIMAL(28, 12)",
+    "new_symbol": "VARCHAR",
 }
 _HOLDINGS = {"date": "DATE", "model": "VARCHAR", "action_id": "INTEGER", "symbol": "VARCHAR", "quantity": "BIGINT"}
 _TABLES = ("positions", "holdings", "daily_pnl")
@@ -51,7 +56,7 @@ def write_books(con: duckdb.DuckDBPyConnection, records: Sequence[SessionRecord]
         records: the records of the model-days.
 
     Raises:
-        StoreError: a record's fills do not lead from its start to its end.
+        StoreError: a record's actions do not lead from its start to its end.
         PriceError: a holding has no price at all.
     """
     create_staging(con, "sessions", _SESSIONS)
@@ -84,6 +89,19 @@ def scored_cells(con: duckdb.DuckDBPyConnection) -> frozenset[Cell]:
     return frozenset(Cell(date, model) for date, model in rows)
 
 
+def stage_closing_marks(con: duckdb.DuckDBPyConnection) -> None:
+    """Stage what each model holds after its newest scored session with its marks, as `valued_holdings`.
+
+    Args:
+        con: a connection to the mart, whose ``portfolio_timeseries`` is up to date.
+    """
+    create_staging(con, "sessions", _SESSIONS)
+    create_staging(con, "session_holdings", _HOLDINGS)
+    con.execute(statement(_PACKAGE, "stage_last_sessions"))
+    con.execute(statement(_PACKAGE, "stage_last_holdings"))
+    con.execute(statement(_PACKAGE, "value_holdings"))
+
+
 def forget_cells(con: duckdb.DuckDBPyConnection, cells: Iterable[Cell]) -> None:
     """Delete the rows of model-days whose records are gone, inside the caller's transaction."""
     create_staging(con, "sessions", {"date": "DATE", "model": "VARCHAR"})
@@ -101,26 +119,31 @@ def _session_row(record: SessionRecord) -> tuple[Any, ...]:
         record.opened_from.date if record.opened_from else None,
         money_text(record.initial_cash),
         money_text(record.start.cash),
+        money_text(record.events[-1].cash if record.events else record.start.cash),
         money_text(record.end.cash),
-        len(record.actions),
-        money_text(sum((a.costs for a in record.actions), start=record.start.cash * 0)),
+        len(record.events),
+        len(record.fills),
+        money_text(sum((fill.costs for fill in record.fills), start=Decimal(0))),
     )
 
 
 def _action_rows(record: SessionRecord) -> Iterator[tuple[Any, ...]]:
-    cell = (record.launch, record.date, record.model)
-    yield (*cell, 0, "no_trade", None, None, None, "0", money_text(record.start.cash), record.finished_at)
+    cell, at = (record.launch, record.date, record.model), record.finished_at
+    yield (*cell, 0, "no_trade", None, None, None, "0", money_text(record.start.cash), at, None, None)
     for action in record.actions:
+        event = action if isinstance(action, AppliedAction) else None
         yield (
             *cell,
             action.action_id,
             action.type,
             action.symbol,
             action.amount,
-            money_text(action.price),
-            money_text(action.costs),
+            None if action.price is None else money_text(action.price),
+            money_text(action.costs) if isinstance(action, Action) else "0",
             money_text(action.cash),
-            record.finished_at,
+            at,
+            str(event.value) if event and event.type == "split" else None,
+            event.new_symbol if event else None,
         )
 
 
@@ -139,9 +162,17 @@ def _holding_rows(record: SessionRecord) -> Iterator[tuple[Any, ...]]:
         )
 
 
-def _after(shares: dict[str, int], action: Action) -> dict[str, int]:
-    left = shares.get(action.symbol, 0) + (action.amount if action.type == "buy" else -action.amount)
-    return {s: q for s, q in (shares | {action.symbol: left}).items() if q}
+def _after(shares: dict[str, int], action: Action | AppliedAction) -> dict[str, int]:
+    held, amount = shares.get(action.symbol, 0), action.amount
+    left = {
+        "buy": held + amount,
+        "split": amount,
+        "dividend": held,
+    }.get(action.type, held - amount)
+    after = shares | {action.symbol: left}
+    if isinstance(action, AppliedAction) and action.new_symbol:
+        after[action.new_symbol] = shares.get(action.new_symbol, 0) + amount
+    return {symbol: quantity for symbol, quantity in after.items() if quantity}
 
 
 def _refuse_unpriced(con: duckdb.DuckDBPyConnection) -> None:

@@ -9,12 +9,13 @@ from aitrader_pipeline.store.sql import statement
 
 @dataclass(frozen=True)
 class Identity:
-    """A statement over the mart that selects whatever breaks it; ``sql/check_<name>.sql``.
+    """A statement over the mart that selects whatever breaks it; ``sql/check_<name>.sql`` of a room.
 
     Attributes:
         ranks: Whether nobody is ranked while it is broken; of the others, nothing is wrong with what is there.
         blocks: Whether it also ends the run that finds it broken. One that spans model-days does not: while
             several runs replace a model's days, the books of one may only add up with those of the next.
+        package: The room's package.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Identity:
     description: str
     ranks: bool = True
     blocks: bool = True
+    package: str = "aitrader_pipeline.performance"
 
 
 IDENTITIES = (
@@ -30,7 +32,11 @@ IDENTITIES = (
         "positions",
         "Cash is never below zero, shares are whole and above zero, actions are numbered without a gap.",
     ),
-    Identity("fills_balance", "positions", "Start + fills - costs = end, action by action, cash and shares."),
+    Identity(
+        "fills_balance",
+        "positions",
+        "Start + fills + corporate actions - costs = end, action by action, cash and shares.",
+    ),
     Identity(
         "sessions_link",
         "positions",
@@ -55,5 +61,5 @@ IDENTITIES = (
 
 def violations(con: duckdb.DuckDBPyConnection, identity: Identity) -> list[str]:
     """Whatever breaks an identity, one line each with model, session and the numbers; empty when it holds."""
-    rows = con.execute(statement("aitrader_pipeline.performance", f"check_{identity.name}")).fetchall()
+    rows = con.execute(statement(identity.package, f"check_{identity.name}")).fetchall()
     return [f"{model} on {date}: {problem}" for model, date, problem in rows]

@@ -1,6 +1,8 @@
 """What spans model-days: the series of every portfolio and the metrics over it, rebuilt whole from the books."""
 
 import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 import duckdb
@@ -13,22 +15,41 @@ from aitrader_pipeline.store.staging import row_count
 _PACKAGE = "aitrader_pipeline.performance"
 
 
-def rebuild_timeseries(con: duckdb.DuckDBPyConnection, *, benchmark: str | None, initial_cash: Decimal) -> int:
+@dataclass(frozen=True)
+class Benchmarks:
+    """What stands beside the models: a symbol and the universe in equal parts, bought and held, and cash.
+
+    Attributes:
+        initial_cash: What each of them starts with.
+        symbol: The symbol; None for none.
+        members: The symbols of the universe on a date; None for all that are priced but the symbol.
+    """
+
+    initial_cash: Decimal
+    symbol: str | None = None
+    members: Callable[[dt.date], Sequence[str] | None] = lambda _: None
+
+
+def rebuild_timeseries(con: duckdb.DuckDBPyConnection, benchmarks: Benchmarks) -> int:
     """Fill ``portfolio_timeseries`` anew, inside the caller's transaction.
 
     Args:
         con: a connection to the mart.
-        benchmark: the symbol that is bought and held beside the models; None for none.
-        initial_cash: what it starts with.
+        benchmarks: what stands beside the models.
 
     Returns:
         The number of rows.
     """
-    con.execute("DELETE FROM portfolio_timeseries")
+    [(first,)] = con.execute("SELECT min(date) FROM daily_pnl").fetchall()
+    members = benchmarks.members(first) if first is not None else None
+    cash = {"initial_cash": money_text(benchmarks.initial_cash)}
     con.execute(
-        f"INSERT INTO portfolio_timeseries BY NAME {statement(_PACKAGE, 'portfolio_timeseries')}",
-        {"benchmark": benchmark, "initial_cash": money_text(initial_cash)},
+        statement(_PACKAGE, "stage_benchmarks"),
+        {**cash, "benchmark": benchmarks.symbol, "universe": None if members is None else list(members)},
     )
+    con.execute("DELETE FROM portfolio_timeseries")
+    con.execute(f"INSERT INTO portfolio_timeseries BY NAME {statement(_PACKAGE, 'portfolio_timeseries')}", cash)
+    con.execute("DROP TABLE benchmark_values")
     return row_count(con, "portfolio_timeseries")
 
 
@@ -56,9 +77,15 @@ def return_curves(con: duckdb.DuckDBPyConnection) -> dict[str, Curve]:
     return {model: [tuple(point) for point in curve] for model, curve in rows}
 
 
-def metrics_query() -> str:
-    """The SELECT of the metrics over a window of ``portfolio_timeseries``; see :func:`metrics_window`."""
-    return statement(_PACKAGE, "performance_metrics")
+def metrics_query(curves: str | None = None) -> str:
+    """The SELECT of the metrics over a window of equity curves; see :func:`metrics_window`.
+
+    Args:
+        curves: a SELECT with the curves; None for those of ``portfolio_timeseries``. It may name them as it likes,
+            and reads that table as ``main.portfolio_timeseries``.
+    """
+    metrics = statement(_PACKAGE, "performance_metrics")
+    return metrics if curves is None else f"WITH portfolio_timeseries AS ({curves}) FROM ({metrics})"
 
 
 def metrics_window(start: dt.date | None, end: dt.date | None, risk_free_rate: float) -> dict[str, object]:

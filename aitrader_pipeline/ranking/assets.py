@@ -7,16 +7,25 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.conditions import WHEN_UPSTREAM_CHANGED
-from aitrader_pipeline.catalog import MART_POOL, OWNERS, table_metadata
+from aitrader_pipeline.catalog import MART_POOL, OWNERS, UNCERTAINTY, table_metadata
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.money import cents, usd
 from aitrader_pipeline.partitions import calendar_of
 from aitrader_pipeline.performance.identities import IDENTITIES, violations
-from aitrader_pipeline.ranking.leaderboard import Standing, rebuild_leaderboard
+from aitrader_pipeline.ranking.competitors import save_competitors
+from aitrader_pipeline.ranking.decisions_asset import decisions_asset
+from aitrader_pipeline.ranking.leaderboard import Standing, likely_return, rebuild_leaderboard
+from aitrader_pipeline.ranking.standings_asset import standings_asset
+from aitrader_pipeline.ranking.trades_asset import trades_asset
+from aitrader_pipeline.ranking.uncertainty_asset import uncertainty_asset
+from aitrader_pipeline.ranking.yardsticks_asset import yardsticks_asset
 from aitrader_pipeline.store.mart import writing
 
 GROUP = "ranking"
-_TABLE_HEAD = "| rank | model | kind | value | return | inference cost | net return |\n|-|-|-|-:|-:|-:|-:|"
+_TABLE_HEAD = (
+    "| rank | model | kind | value | return | likely return | tie group | inference cost | net return |\n"
+    "|-|-|-|-:|-:|-:|-|-:|-:|"
+)
 
 
 def ranking_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -27,7 +36,8 @@ def ranking_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         owners=OWNERS,
         kinds={"duckdb", "sql"},
         pool=MART_POOL,
-        deps=["performance_metrics", "reasoning_logs"],
+        # The trades for the sake of their check: nobody is ranked whose trades do not add up.
+        deps=["performance_metrics", "reasoning_logs", "trade_log", UNCERTAINTY],
         metadata=table_metadata("leaderboard"),
         automation_condition=WHEN_UPSTREAM_CHANGED,
         freshness_policy=_freshness(settings),
@@ -38,6 +48,7 @@ def ranking_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             broken = [problem for i in IDENTITIES if i.ranks for problem in violations(con, i)]
             if broken:
                 raise dg.Failure(f"nobody is ranked while the books do not balance: {'; '.join(broken[:10])}")
+            save_competitors(con, settings.config)
             standings = rebuild_leaderboard(con)
         return dg.MaterializeResult(
             metadata={
@@ -46,7 +57,14 @@ def ranking_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             }
         )
 
-    return [leaderboard]
+    return [
+        trades_asset(settings, GROUP),
+        uncertainty_asset(settings, GROUP),
+        leaderboard,
+        standings_asset(settings, GROUP),
+        yardsticks_asset(settings, GROUP),
+        decisions_asset(settings, GROUP),
+    ]
 
 
 def _table_row(standing: Standing) -> str:
@@ -57,6 +75,8 @@ def _table_row(standing: Standing) -> str:
         standing.kind,
         cents(standing.portfolio_value),
         f"{cents(standing.return_pct)} %",
+        likely_return(standing.return_low_pct, standing.return_high_pct) or "-",
+        standing.tie_group or standing.note or "-",
         "-" if cost is None else f"{usd(cost)} USD",
         "-" if net is None else f"{cents(net)} %",
     ]

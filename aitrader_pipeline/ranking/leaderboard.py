@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import duckdb
 
+from aitrader_pipeline.money import cents
 from aitrader_pipeline.store.sql import statement
 
 _PACKAGE = "aitrader_pipeline.ranking"
@@ -19,6 +20,10 @@ class Standing:
     kind: str
     portfolio_value: Decimal
     return_pct: float
+    return_low_pct: float | None
+    return_high_pct: float | None
+    tie_group: str | None
+    note: str | None
     inference_cost_usd: float | None
     net_return_pct: float | None
 
@@ -32,8 +37,9 @@ def rebuild_leaderboard(con: duckdb.DuckDBPyConnection) -> list[Standing]:
     con.execute("DELETE FROM leaderboard")
     con.execute(f"INSERT INTO leaderboard BY NAME {leaderboard_query()}")
     rows = con.execute(
-        "SELECT rank, model, kind, portfolio_value, cumulative_return_pct, inference_cost_usd, net_return_pct "
-        "FROM leaderboard ORDER BY rank, model"
+        "SELECT rank, model, board.kind, portfolio_value, cumulative_return_pct, return_low_pct, return_high_pct, "
+        "tie_group, reason, inference_cost_usd, net_return_pct "
+        "FROM leaderboard AS board LEFT JOIN uncertainty USING (model) ORDER BY rank, model"
     ).fetchall()
     return [Standing(*row) for row in rows]
 
@@ -41,3 +47,8 @@ def rebuild_leaderboard(con: duckdb.DuckDBPyConnection) -> list[Standing]:
 def leaderboard_query() -> str:
     """The SELECT that ranks a relation named ``performance_metrics``."""
     return statement(_PACKAGE, "leaderboard")
+
+
+def likely_return(low: float | None, high: float | None) -> str | None:
+    """The confidence interval of a return in percent, for people; None where there is none."""
+    return None if low is None or high is None else f"{cents(low)} to {cents(high)} %"

@@ -9,6 +9,7 @@ from typing import Literal
 from aitrader_pipeline.config import McpServerConfig, ModelConfig, Settings, explain, load_settings
 from aitrader_pipeline.errors import ArenaError
 from aitrader_pipeline.market.sources import open_source
+from aitrader_pipeline.market.sources.actions_csv import configured_actions
 from aitrader_pipeline.store.mart import reading
 from aitrader_pipeline.store.records import RecordStore
 
@@ -46,6 +47,7 @@ def examine(environ: Mapping[str, str] = os.environ) -> list[Finding]:
     findings += [Finding(name, "ok", value) for name, value in explain(config)]
     findings.append(_home(settings))
     findings.append(_checked("price source", lambda: _source(settings)))
+    findings.append(_checked("corporate actions", lambda: _actions(settings)))
     for model in config.enabled_models:
         if model.kind == "model":
             findings.append(_key(model, environ))
@@ -98,12 +100,20 @@ def _source(settings: Settings) -> Finding:
     symbols = {bar.symbol for bar in batch.bars}
     newest = max(bar.date for bar in batch.bars)
     listed = settings.config.agent_config.stock_symbols or ()
-    unpriced = sorted(set(listed) - symbols)
+    unpriced = sorted({entry if isinstance(entry, str) else entry.symbol for entry in listed} - symbols)
     refused = f", {len(batch.rejected)} bars refused (first: {batch.rejected[0]})" if batch.rejected else ""
     detail = f"{market.source}: {len(batch.bars)} bars of {len(symbols)} symbols to {newest}{refused}"
     if unpriced:
         return Finding("price source", "problem", f"{detail}; without a price: {', '.join(unpriced)}")
     return Finding("price source", "ok", detail)
+
+
+def _actions(settings: Settings) -> Finding:
+    batch = configured_actions(settings.config.market)
+    if batch is None:
+        return Finding("corporate actions", "ok", f"they come with the bars of {settings.config.market.source}")
+    refused = f", {len(batch.rejected)} refused (first: {batch.rejected[0]})" if batch.rejected else ""
+    return Finding("corporate actions", "ok", f"{batch.source}: {len(batch.actions)} actions{refused}")
 
 
 def _records(settings: Settings) -> Finding:

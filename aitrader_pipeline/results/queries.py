@@ -13,6 +13,7 @@ import duckdb
 from aitrader_pipeline.errors import NoDataError
 from aitrader_pipeline.performance.series import metrics_query, metrics_window
 from aitrader_pipeline.ranking.leaderboard import leaderboard_query
+from aitrader_pipeline.ranking.replicas import replica_groups
 from aitrader_pipeline.store.mart import reading
 from aitrader_pipeline.store.sql import statement
 from aitrader_pipeline.trading.prompt import FINISH_SIGNAL
@@ -91,16 +92,38 @@ def get_leaderboard(mart: Path, date: dt.date | None = None, *, risk_free_rate: 
         StoreError: there is no mart yet.
     """
     with reading(mart) as con:
+        shown = statement(_PACKAGE, "leaderboard_with_uncertainty")
         if date is None:
-            rows = _fetch(con, "SELECT * FROM leaderboard ORDER BY rank, model", {})
+            rows = fetched(con, f"WITH board AS (FROM leaderboard) {shown}", {})
         else:
             present = {row["model"] for row in _rows(con, "models_on_date", date=date)}
-            query = f"WITH performance_metrics AS ({metrics_query()}) {leaderboard_query()}"
-            rows = _fetch(con, query, metrics_window(None, date, risk_free_rate))
-            rows = sorted((r for r in rows if r["model"] in present), key=lambda r: (r["rank"], r["model"]))
+            board = f"performance_metrics AS ({metrics_query()}), board AS ({leaderboard_query()})"
+            rows = fetched(con, f"WITH {board} {shown}", metrics_window(None, date, risk_free_rate))
+            rows = [row for row in rows if row["model"] in present]
     if not rows:
         raise NoDataError(f"nobody has a scored session{f' on {date}' if date else ' yet'}")
     return {"date": date.isoformat() if date else max(row["date"] for row in rows), "leaderboard": rows}
+
+
+def get_replica_groups(mart: Path, date: dt.date | None = None, *, risk_free_rate: float = 0.0) -> list[Row]:
+    """The figures of every competitor, a model's replicas as one: the newest, or up to a session.
+
+    Args:
+        mart: the mart's file.
+        date: a session; None for the newest.
+        risk_free_rate: annual, for the Sharpe ratios up to a date.
+
+    Returns:
+        ``[{"model", "kind", "replicas", "sessions", "mean_return_pct", "deviation_return_pct", ...}]``; the newest
+        with the columns of the variance too.
+
+    Raises:
+        StoreError: there is no mart yet.
+    """
+    with reading(mart) as con:
+        if date is None:
+            return fetched(con, "SELECT * FROM replica_groups ORDER BY model", {})
+        return [group.row() for group in replica_groups(con, date, risk_free_rate=risk_free_rate)]
 
 
 def _no_result(con: duckdb.DuckDBPyConnection, date: dt.date, model: str | None) -> str:
@@ -133,10 +156,11 @@ def _details(con: duckdb.DuckDBPyConnection, day: Row) -> Row:
 
 
 def _rows(con: duckdb.DuckDBPyConnection, name: str, **parameters: object) -> list[Row]:
-    return _fetch(con, statement(_PACKAGE, name), parameters)
+    return fetched(con, statement(_PACKAGE, name), parameters)
 
 
-def _fetch(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object]) -> list[Row]:
+def fetched(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object]) -> list[Row]:
+    """The rows of a query with their values as JSON has them: numbers are floats, dates are text."""
     cursor = con.execute(query, parameters or None)
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, map(_plain, row), strict=True)) for row in cursor.fetchall()]

@@ -21,6 +21,8 @@ _HEADINGS = {
     "daily_return_pct": "day's return",
     "daily_profit": "day's profit",
     "cumulative_profit": "profit",
+    "deviation_return_pct": "return deviation",
+    "in_sample_sessions": "in sample",
     "sharpe_ratio": "Sharpe",
     "max_drawdown_pct": "max drawdown",
     "drawdown_pct": "drawdown",
@@ -28,6 +30,7 @@ _HEADINGS = {
     "inference_cost_usd": "inference USD",
     "cost_per_trade_usd": "USD per trade",
     "net_return_pct": "net return",
+    "best_with_probability_pct": "P(best)",
 }
 
 

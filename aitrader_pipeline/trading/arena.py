@@ -6,7 +6,7 @@ import os
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mcp.server.lowlevel import Server
@@ -14,6 +14,7 @@ from mcp.server.lowlevel import Server
 from aitrader_pipeline.config import ArenaConfig, ModelConfig
 from aitrader_pipeline.errors import ConfigError, SessionError
 from aitrader_pipeline.market.calendar import TradingCalendar
+from aitrader_pipeline.market.ex_dates import ExDates
 from aitrader_pipeline.market.view import MarketView, PriceHistory
 from aitrader_pipeline.plugins import open_plugin
 from aitrader_pipeline.store.records import RecordStore
@@ -39,7 +40,7 @@ _VIEWS_KEPT = 32
 
 @dataclass(frozen=True)
 class Arena:
-    """Config, calendar, prices and records; it seats contestants and runs their sessions.
+    """Config, calendar, prices, corporate actions and records; it seats contestants and runs their sessions.
 
     Attributes:
         recording: what becomes of answers, where that is not for the config to say.
@@ -52,6 +53,7 @@ class Arena:
     history: PriceHistory
     records: RecordStore
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    actions: ExDates = field(default_factory=ExDates)
     recording: Mode | None = None
     accept_differences: bool = False
     budget: str | None = None
@@ -64,12 +66,11 @@ class Arena:
         """Where the arena's model calls are written down."""
         return Journal(self.records.root.parent)
 
-    @property
-    def universe(self) -> tuple[str, ...]:
-        """The symbols that can be traded: the config's list, else all that are priced but the benchmark."""
-        listed = self.config.agent_config.stock_symbols
+    def universe(self, date: dt.date) -> tuple[str, ...]:
+        """The symbols that can be bought on a date: the config's, else all that are priced but the benchmark."""
+        listed = self.config.agent_config.members(date)
         if listed is not None:
-            return tuple(listed)
+            return listed
         return tuple(s for s in self.history.symbols if s != self.config.market.benchmark)
 
     def seat(self, signature: str) -> Contestant:
@@ -88,12 +89,14 @@ class Arena:
             kind=model.kind,
             trader_name=model.basemodel or model.trader,
             trader=self._trader(model),
-            universe=frozenset(self.universe),
             initial_cash=agent.initial_cash,
             costs=CostModel(agent.costs.per_order, agent.costs.per_share, agent.costs.bps),
             budgets=Budgets(agent.max_steps, agent.max_tool_calls, agent.time_limit_seconds, agent.max_tokens),
             prompt=PromptTemplate.load(agent.prompt_template),
             config_hash=self.config.settings_hash(signature),
+            currency=self.config.market.currency,
+            lot_size=self.config.market.lot_size,
+            sells_delisted=self.config.market.delisted == "close",
             tariff=self._tariff(model),
             tool_servers=self._own_tool_servers() if model.kind == "model" else (),
             asked_with={"model": model.basemodel or model.trader, "api": model.api, "params": model.params},
@@ -173,14 +176,16 @@ class Arena:
         Raises:
             SessionError: there are no prices for the session, or the trader could not answer.
         """
-        held = tuple(previous.end.shares) if previous else ()
-        view = self.view(date, held)
+        # What was sold in the session before counts in the profit that is told of it.
+        held = (*previous.end.shares, *previous.start.shares) if previous else ()
+        view = self.view(date, tuple(dict.fromkeys(held)))
         is_recorded = contestant.kind != "baseline"
         tape = self.recordings.tape(contestant.signature, date) if is_recorded else UNRECORDED
         tape.begin()
         record = await run_session(
             contestant,
             view,
+            universe=frozenset(self.universe(date)),
             previous=previous,
             past_sessions=self._past_sessions(date),
             launch=launch,
@@ -196,7 +201,7 @@ class Arena:
     def search_server(self, date: dt.date) -> Server[Any]:
         """The tool that finds news from before the open of a session."""
         settings = self.config.search
-        search = open_search(settings, self.universe, self.environ)
+        search = open_search(settings, self.universe(date), self.environ)
         return search_server(search, self.calendar.open_at(date), settings.max_characters)
 
     def opening_record(self, signature: str, date: dt.date) -> SessionRecord | None:
@@ -233,10 +238,15 @@ class Arena:
         """
         if not self.calendar.is_session(date):
             raise SessionError(f"{date} is no session of {self.config.market.calendar}")
-        universe = self.universe + tuple(s for s in held if s not in self.universe)
+        held += self.actions.successors(held, date)
+        members = self.universe(date)
+        universe = members + tuple(s for s in held if s not in members)
         key = (date, universe)
         if key not in self._views:
-            view = self.history.cut(date, universe, self.calendar.previous_session(date))
+            view = replace(
+                self.history.cut(date, universe, self.calendar.previous_session(date)),
+                actions=self.actions.known(date, universe),
+            )
             if not any(view.open(symbol) is not None for symbol in universe):
                 raise SessionError(
                     f"no prices for {date} yet; the newest session with prices is {self.history.last_session}"

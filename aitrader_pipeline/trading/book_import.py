@@ -2,8 +2,9 @@
 
 A book is a `position.jsonl`: an opening balance, then one row per action with the book after it. Orders fill at
 the day's open, without costs: the programs that wrote such books charged none, so an import never applies the
-config's costs. A row is checked against the row before it *as stated*, so that one breach is reported once; the
-ledger's own portfolio goes on beside it, exact, and is what the records hold.
+config's costs. Nor does it apply a corporate action: a book has only what its rows say. A row is checked against
+the row before it *as stated*, so that one breach is reported once; the ledger's own portfolio goes on beside it,
+exact, and is what the records hold.
 """
 
 import asyncio
@@ -105,7 +106,10 @@ def read_book(model: str, path: Path, arena: Arena, launch: str) -> BookImport:
     replay = Replay(arena)
     replay.run(read_rows(data))
     origin = ImportedBook(
-        file=f"{path.parent.name}/{path.name}", sha256=hashlib.sha256(data).hexdigest(), lines=()
+        file=f"{path.parent.name}/{path.name}",
+        sha256=hashlib.sha256(data).hexdigest(),
+        lines=(),
+        adjusted=arena.config.market.adjusted,
     )
     records = tuple(_records(replay, model, arena, launch, origin))
     return BookImport(model, path, records, tuple(sorted(replay.breaches, key=lambda breach: breach.line)))

@@ -3,13 +3,12 @@
 import asyncio
 import datetime as dt
 import gc
-import signal
-import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aitrader_pipeline.errors import ArenaError
+from aitrader_pipeline.interruption import run_interruptibly
 from aitrader_pipeline.trading.arena import Arena
 from aitrader_pipeline.trading.outdated import superseded_by
 from aitrader_pipeline.trading.record import SessionRecord
@@ -172,25 +171,6 @@ def run_order(arena: Arena, order: Order, **callbacks: Callable[..., None]) -> O
     # The bars live as long as the run, and are most of what the garbage collector would look at again and again.
     gc.freeze()
     try:
-        return asyncio.run(_interruptible(run_chains(arena, order, **callbacks)))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        return run_interruptibly(run_chains(arena, order, **callbacks))
     finally:
         gc.unfreeze()
-
-
-async def _interruptible(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Let a signal cancel the work where it waits; one that raises inside the loop would wreck the loop."""
-    task = asyncio.ensure_future(work)
-    if threading.current_thread() is not threading.main_thread():
-        return await task
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        return await task
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)

@@ -6,8 +6,7 @@ to know which earlier days its own launch still owes.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,6 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
     BACKFILL_ID_TAG,
-    EXTERNALLY_MANAGED_ASSETS_TAG,
     PARTITION_NAME_TAG,
 )
 
@@ -115,23 +113,6 @@ def newest_events(instance: dg.DagsterInstance, asset: str) -> Mapping[str, int]
     return instance.get_latest_storage_id_by_partition(
         dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION
     )
-
-
-@contextmanager
-def own_events(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """While this is open, an output of the step reports no partition by itself.
-
-    Dagster reports the partitions of a range together, all of them, when the step is done. A run of sessions may
-    take hours and may fail in the middle: the asset reports each model-day when it is finished, and only those.
-    """
-    tags = context.run.tags
-    if not isinstance(tags, dict):
-        raise TypeError("a run's tags cannot be changed any more: see how Dagster defers asset events now")
-    tags[EXTERNALLY_MANAGED_ASSETS_TAG] = "true"
-    try:
-        yield
-    finally:
-        del tags[EXTERNALLY_MANAGED_ASSETS_TAG]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The ledger: orders in, fills and refusals out. Nothing else changes a portfolio.
+"""The ledger: orders and corporate actions in, fills, refusals and events out. Nothing else changes a portfolio.
 
 Money is exact (``decimal``), shares are whole, cash never falls below zero, and an order is either
 filled as a whole or refused as a whole.
@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import Literal
 
-from aitrader_pipeline.money import money, money_text
+from aitrader_pipeline.market.actions import CorporateAction
+from aitrader_pipeline.money import money, money_text, rounded
 
 Side = Literal["buy", "sell"]
 
@@ -86,6 +88,25 @@ class Refusal:
     details: Mapping[str, Decimal | int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Event:
+    """A corporate action as it was applied to what was held.
+
+    Attributes:
+        action: What happened.
+        held: Shares of its symbol before it.
+        amount: Shares left by a split, paid on by a dividend, renamed by a symbol change, or sold at a delisting.
+        price: What a share was paid: a dividend, a split's fraction, a delisted share; None where nothing was.
+        cash: The cash after it.
+    """
+
+    action: CorporateAction
+    held: int
+    amount: int
+    price: Decimal | None
+    cash: Decimal
+
+
 class Ledger:
     """The book of one session. Every order fills at the symbol's price of the session, or is refused."""
 
@@ -96,6 +117,7 @@ class Ledger:
         universe: frozenset[str],
         price_of: Callable[[str], Decimal | None],
         costs: CostModel | None = None,
+        lot_size: int = 1,
     ) -> None:
         """Open the book.
 
@@ -104,11 +126,15 @@ class Ledger:
             universe: the symbols that can be bought; what is held can always be sold.
             price_of: the fill price of a symbol, None where it cannot be traded today.
             costs: the cost model; none by default.
+            lot_size: shares in the smallest order. All that is held can be sold at once whatever it is: a split
+                may leave less than a lot.
         """
         self._portfolio = start
         self._universe = universe
         self._price_of = price_of
         self._costs = costs or CostModel()
+        self._lot_size = lot_size
+        self.events: list[Event] = []
         self.fills: list[Fill] = []
         self.refusals: list[Refusal] = []
 
@@ -116,6 +142,45 @@ class Ledger:
     def portfolio(self) -> Portfolio:
         """The portfolio after everything that was filled so far."""
         return self._portfolio
+
+    def apply(self, action: CorporateAction, price: Decimal | None) -> Event:
+        """Apply a corporate action to what is held of its symbol.
+
+        A split multiplies the shares and pays the fraction in cash; a dividend is paid on every share; a symbol
+        change moves the shares; a delisting sells them.
+
+        Args:
+            action: What happened.
+            price: What a share is worth right after it, of which the fraction of a split is paid; what a delisted
+                share is paid, None where it is kept. A dividend's is its own.
+
+        Raises:
+            ValueError: A split leaves a fraction and there is no price for it, or a dividend has no value.
+        """
+        held = self._portfolio.shares.get(action.symbol, 0)
+        # By default all shares stay and none is paid for.
+        amount, left, paid_shares, paid = held, {action.symbol: held}, Fraction(0), Decimal(0)
+        match action.kind:
+            case "split":
+                amount = int(held * action.ratio)
+                left, paid_shares = {action.symbol: amount}, held * action.ratio - amount
+            case "dividend":
+                price, paid_shares = action.value, Fraction(held)
+            case "symbol_change" if action.new_symbol:
+                joined = self._portfolio.shares.get(action.new_symbol, 0)
+                left = {action.symbol: 0, action.new_symbol: joined + held}
+            case "delisting":
+                amount = 0 if price is None else held
+                left, paid_shares = {action.symbol: held - amount}, Fraction(amount)
+        if paid_shares:
+            if price is None:
+                raise ValueError(f"{action.symbol}: {paid_shares} of a share cannot be paid without a price")
+            paid = rounded(paid_shares * Fraction(price))
+        shares = {symbol: quantity for symbol, quantity in {**self._portfolio.shares, **left}.items() if quantity}
+        self._portfolio = Portfolio(self._portfolio.cash + paid, shares)
+        event = Event(action, held, amount, price if paid_shares else None, self._portfolio.cash)
+        self.events.append(event)
+        return event
 
     def buy(self, symbol: object, amount: object) -> Fill | Refusal:
         """Buy whole shares at today's price plus costs; exact cash is enough."""
@@ -145,7 +210,13 @@ class Ledger:
                 f"amount must be a whole number of shares from 1 to {_MOST_SHARES}, not {_shown(amount)}",
             )
         held = self._portfolio.shares.get(symbol, 0)
-        if symbol not in self._universe and not held:
+        if shares % self._lot_size and not (action == "sell" and shares == held):
+            return refused(
+                RefusalCode.INVALID_AMOUNT,
+                f"amount must be a multiple of {self._lot_size} shares, a lot, not {_shown(amount)}",
+                lot_size=self._lot_size,
+            )
+        if symbol not in self._universe and (action == "buy" or not held):
             return refused(RefusalCode.UNKNOWN_SYMBOL, f"{symbol or 'an empty symbol'} is not in the universe")
         if action == "sell" and not held:
             return refused(RefusalCode.NO_POSITION, f"no {symbol} is held", have=0, want=shares)

@@ -20,7 +20,7 @@ from dagster._core.definitions.data_version import (
     get_input_event_pointer_tag,
 )
 
-from aitrader_pipeline.catalog import PRICES, SESSION_INPUTS, SESSIONS
+from aitrader_pipeline.catalog import CORPORATE_ACTIONS, PRICES, SESSION_INPUTS, SESSIONS
 from aitrader_pipeline.market.assets import PRICES_VERSION
 from aitrader_pipeline.partitions import cell_of, partition_key_of
 from aitrader_pipeline.trading.chains import Cell
@@ -66,6 +66,7 @@ class Marks:
         opened = record.opened_from
         given = {
             PRICES: (PRICES_VERSION, NULL_EVENT_POINTER),
+            CORPORATE_ACTIONS: (PRICES_VERSION, NULL_EVENT_POINTER),
             SESSIONS: (opened.hash if opened and opened.hash else DEFAULT_DATA_VERSION.value, NULL_EVENT_POINTER),
             SESSION_INPUTS: (DEFAULT_DATA_VERSION.value, str(self._known_to(record))),
         }

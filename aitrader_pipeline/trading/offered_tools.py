@@ -13,6 +13,7 @@ from mcp.server.stdio import stdio_server
 
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.errors import CallError
+from aitrader_pipeline.market.actions_table import read_actions
 from aitrader_pipeline.market.prices import read_history
 from aitrader_pipeline.partitions import calendar_of
 from aitrader_pipeline.store.mart import reading
@@ -41,8 +42,9 @@ def offered_server(name: str, settings: Settings, date: dt.date | None) -> Serve
     if date is None:
         raise CallError(f"{name} needs --date: the session at whose open the tools know nothing later")
     with reading(settings.mart_path) as con:
-        history = read_history(con, through=date)
-    arena = Arena(settings.config, calendar_of(settings), history, RecordStore(settings.records_dir))
+        history, actions = read_history(con, through=date), read_actions(con, through=date)
+    records = RecordStore(settings.records_dir)
+    arena = Arena(settings.config, calendar_of(settings), history, records, actions=actions)
     return arena.search_server(date) if name == "search" else price_server(arena.view(date))
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,8 +14,10 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from aitrader_pipeline.errors import ConfigError
+from aitrader_pipeline.market.actions import CorporateAction
+from aitrader_pipeline.market.ex_dates import split_factor
 from aitrader_pipeline.money import money_text
-from aitrader_pipeline.trading.ledger import CostModel, Portfolio
+from aitrader_pipeline.trading.ledger import CostModel, Event, Portfolio
 
 FINISH_SIGNAL = "<FINISH_SIGNAL>"
 OPENING_REQUEST = "Please analyse and update today's ({date}) positions."
@@ -27,6 +30,7 @@ NUDGE = (
 _FAULTS_OF_EXPRESSIONS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 
 
+_UNSPLIT = Fraction(1)
 _VERSION = re.compile(r"\s*\{#-?\s*version:\s*(\S.*?)\s*-?#\}")
 
 
@@ -38,7 +42,7 @@ class Briefing:
         date: today's session.
         session_number: counts the model's sessions from 1.
         universe: the symbols that can be traded.
-        portfolio: the ledger's portfolio at the start.
+        portfolio: the ledger's portfolio at the start, after corporate actions.
         opens: today's opens; a symbol without one is missing.
         closes: newest closes up to the previous exchange session.
         stale_closes: the dates of closes that are older than that session.
@@ -48,6 +52,11 @@ class Briefing:
         previous_profit: close-marked profit of the model's previous session.
         value_at_open: the portfolio at today's opens; a held symbol without one at its last close.
         costs: what a fill costs.
+        events: the corporate actions that have been applied to the portfolio since the previous session.
+        splits: all splits of the universe up to today's open.
+        currency: what prices and cash are in.
+        lot_size: shares in the smallest order.
+        only_to_sell: symbols that are held and are no longer members of the universe.
     """
 
     date: dt.date
@@ -63,6 +72,19 @@ class Briefing:
     previous_profit: Decimal
     value_at_open: Decimal
     costs: CostModel
+    events: tuple[Event, ...] = ()
+    splits: tuple[CorporateAction, ...] = ()
+    currency: str = "USD"
+    lot_size: int = 1
+    only_to_sell: frozenset[str] = frozenset()
+
+    def close_date(self, symbol: str) -> dt.date:
+        """The session of a symbol's newest close."""
+        return self.stale_closes.get(symbol, self.previous_market_session)
+
+    def split(self, symbol: str, after: dt.date, through: dt.date) -> Fraction:
+        """What the splits with ex-dates after one day, up to and including another, have made of one share."""
+        return split_factor(self.splits, symbol, after, through)
 
 
 @dataclass(frozen=True)
@@ -124,6 +146,7 @@ def _facts(briefing: Briefing) -> dict[str, object]:
         "date": briefing.date.isoformat(),
         "cash": money_text(briefing.portfolio.cash),
         "holdings": [{"symbol": s, "shares": q} for s, q in briefing.portfolio.shares.items()],
+        "corporate_actions": [_told(event) for event in briefing.events],
         "value_at_open": money_text(briefing.value_at_open),
         "previous_session": briefing.previous_session and briefing.previous_session.isoformat(),
         "previous_profit": money_text(briefing.previous_profit),
@@ -131,20 +154,50 @@ def _facts(briefing: Briefing) -> dict[str, object]:
         "quotes": [
             {
                 "symbol": symbol,
-                "close": _quoted(briefing.closes.get(symbol), briefing.stale_closes.get(symbol)),
+                "close": _quoted(
+                    briefing.closes.get(symbol),
+                    briefing.stale_closes.get(symbol),
+                    briefing.split(symbol, briefing.close_date(symbol), briefing.date),
+                ),
                 "open": _quoted(briefing.opens.get(symbol)),
+                "note": ", can only be sold" if symbol in briefing.only_to_sell else "",
             }
             for symbol in briefing.universe
         ],
         "costs": _costs_text(briefing.costs),
+        "currency": briefing.currency,
+        "lot_size": briefing.lot_size,
         "finish_signal": FINISH_SIGNAL,
     }
 
 
-def _quoted(price: Decimal | None, stale_since: dt.date | None = None) -> str:
+def _quoted(price: Decimal | None, stale_since: dt.date | None = None, split: Fraction = _UNSPLIT) -> str:
     if price is None:
         return "none"
-    return f"{money_text(price)} (of {stale_since})" if stale_since else money_text(price)
+    notes = [f"of {stale_since}"] if stale_since else []
+    notes += [f"before a split {_ratio(split)}"] if split != _UNSPLIT else []
+    return f"{money_text(price)} ({', '.join(notes)})" if notes else money_text(price)
+
+
+def _ratio(split: Fraction) -> str:
+    return f"{split.numerator}:{split.denominator}"
+
+
+def _told(event: Event) -> str:
+    """What became of a holding, in one line."""
+    action, price = event.action, money_text(event.price or Decimal(0))
+    match action.kind:
+        case "split":
+            fraction = f", and {price} for each share of the fraction" if event.price is not None else ""
+            return f"{action.symbol} split {_ratio(action.ratio)}: {event.held} -> {event.amount} shares{fraction}"
+        case "dividend":
+            return f"{action.symbol} dividend {price} per share: {event.held} shares paid in cash"
+        case "symbol_change":
+            return f"{action.symbol} is now {action.new_symbol}: {event.held} shares"
+        case "delisting":
+            if not event.amount:
+                return f"{action.symbol} is no longer traded: {event.held} shares are kept at the last close"
+            return f"{action.symbol} is no longer traded: {event.held} shares sold at {price}"
 
 
 def _costs_text(costs: CostModel) -> str:

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt
 
+from aitrader_pipeline.market.actions import ActionKind, CorporateAction
 from aitrader_pipeline.market.view import MarketView, Spans
 from aitrader_pipeline.money import Money
-from aitrader_pipeline.trading.ledger import Fill, Portfolio, Refusal, RefusalCode, Side
+from aitrader_pipeline.trading.ledger import Event, Fill, Portfolio, Refusal, RefusalCode, Side
 
 SCHEMA_VERSION = 1
 
@@ -76,8 +77,10 @@ class Action(Entry):
     step: int = 0
 
     @classmethod
-    def numbered(cls, fills: Iterable[Fill], steps: Iterable[int] = repeat(0)) -> "tuple[Action, ...]":
-        """The day's fills in order, each with the model call that ordered it (0 for none)."""
+    def numbered(
+        cls, fills: Iterable[Fill], steps: Iterable[int] = repeat(0), first: int = 1
+    ) -> "tuple[Action, ...]":
+        """The day's fills in order from a number on, each with the model call that ordered it (0 for none)."""
         return tuple(
             cls(
                 action_id=number,
@@ -89,8 +92,48 @@ class Action(Entry):
                 cash=fill.cash,
                 step=step,
             )
-            for number, (fill, step) in enumerate(zip(fills, steps, strict=False), start=1)
+            for number, (fill, step) in enumerate(zip(fills, steps, strict=False), start=first)
         )
+
+
+class AppliedAction(Entry):
+    """A corporate action as it was applied before the open; those of a day come before its fills.
+
+    ``value`` and ``new_symbol`` are the action's own; ``amount`` and ``price`` are those of the ledger's `Event`.
+    """
+
+    action_id: Annotated[int, Field(ge=1)]
+    type: ActionKind
+    symbol: str
+    ex_date: dt.date
+    value: Annotated[Money, Field(ge=0)] | None = None
+    new_symbol: str | None = None
+    amount: Annotated[int, Field(ge=0)]
+    price: Annotated[Money, Field(ge=0)] | None = None
+    cash: Annotated[Money, Field(ge=0)]
+
+    @classmethod
+    def numbered(cls, events: Iterable[Event]) -> "tuple[AppliedAction, ...]":
+        """The day's events in order."""
+        return tuple(
+            cls(
+                action_id=number,
+                type=event.action.kind,
+                symbol=event.action.symbol,
+                ex_date=event.action.ex_date,
+                value=event.action.value,
+                new_symbol=event.action.new_symbol,
+                amount=event.amount,
+                price=event.price,
+                cash=event.cash,
+            )
+            for number, event in enumerate(events, start=1)
+        )
+
+    @property
+    def action(self) -> CorporateAction:
+        """What happened."""
+        return CorporateAction(self.symbol, self.ex_date, self.type, self.value, self.new_symbol)
 
 
 class RefusedOrder(Entry):
@@ -220,12 +263,18 @@ class SeenPrices(Entry):
 
 
 class ImportedBook(Entry):
-    """Where an imported session comes from, and what was wrong with it if it was taken all the same."""
+    """Where an imported session comes from, and what was wrong with it if it was taken all the same.
+
+    No corporate action is applied to it: its portfolio is what its file says. ``adjusted`` says whether the prices
+    that it was checked by were adjusted for splits; it is missing in old records.
+    """
 
     file: str
     sha256: str
     lines: tuple[int, ...]
     breaches: tuple[str, ...] = ()
+    # Left out of old records' JSON, and so of their hashes.
+    adjusted: bool | None = Field(default=None, exclude_if=lambda adjusted: adjusted is None)
 
 
 class SessionRecord(Entry):
@@ -244,7 +293,7 @@ class SessionRecord(Entry):
     initial_cash: Money
     start: Book
     end: Book
-    actions: tuple[Action, ...] = ()
+    actions: tuple[Annotated[Action | AppliedAction, Field(discriminator="type")], ...] = ()
     refusals: tuple[RefusedOrder, ...] = ()
     end_reason: EndReason
     messages: tuple[Message, ...] = ()
@@ -254,6 +303,16 @@ class SessionRecord(Entry):
     finished_at: dt.datetime
     book: ImportedBook | None = None
     prices_seen: SeenPrices | None = None
+
+    @property
+    def fills(self) -> tuple[Action, ...]:
+        """The orders that were filled."""
+        return tuple(action for action in self.actions if isinstance(action, Action))
+
+    @property
+    def events(self) -> tuple[AppliedAction, ...]:
+        """The corporate actions that were applied before the open."""
+        return tuple(action for action in self.actions if isinstance(action, AppliedAction))
 
     @property
     def ref(self) -> RecordRef:

@@ -13,16 +13,18 @@ from typing import Any
 
 from mcp.server.lowlevel import Server
 
-from aitrader_pipeline.errors import BudgetSpentError, SessionError
+from aitrader_pipeline.errors import BudgetSpentError
 from aitrader_pipeline.market.view import MarketView
 from aitrader_pipeline.money import money
 from aitrader_pipeline.trading.ledger import CostModel, Ledger, Portfolio
+from aitrader_pipeline.trading.overnight import apply_actions, carried
 from aitrader_pipeline.trading.playback import Playback
 from aitrader_pipeline.trading.pricing import Tariff
 from aitrader_pipeline.trading.prompt import FINISH_SIGNAL, NUDGE, OPENING_REQUEST, Briefing, PromptTemplate
 from aitrader_pipeline.trading.record import (
     SCHEMA_VERSION,
     Action,
+    AppliedAction,
     Book,
     EndReason,
     Message,
@@ -81,12 +83,14 @@ class Contestant:
     kind: str
     trader_name: str
     trader: Trader
-    universe: frozenset[str]
     initial_cash: Decimal
     costs: CostModel
     budgets: Budgets
     prompt: PromptTemplate
     config_hash: str
+    currency: str = "USD"
+    lot_size: int = 1
+    sells_delisted: bool = False
     tariff: Tariff | None = None
     tool_servers: tuple[ToolServer, ...] = ()
     asked_with: Mapping[str, Any] = field(default_factory=dict)
@@ -129,6 +133,7 @@ async def run_session(
     contestant: Contestant,
     view: MarketView,
     *,
+    universe: frozenset[str],
     previous: SessionRecord | None,
     past_sessions: tuple[dt.date, ...],
     launch: str,
@@ -142,6 +147,7 @@ async def run_session(
     Args:
         contestant: who trades, under which rules.
         view: the market as it can be known at the open of ``view.date``; all that the session sees.
+        universe: the symbols of the view that can be bought; of the others, what is held can be sold.
         previous: the record whose end portfolio this session starts with, None on the first session.
         past_sessions: exchange sessions before ``view.date`` for which there are prices, oldest first.
         launch: the launch that runs this session.
@@ -159,8 +165,17 @@ async def run_session(
     started_at = _now()
     view = view.watched()
     deadline = time.monotonic() + contestant.budgets.time_limit_seconds
-    briefing = brief(contestant, view, previous=previous, past_sessions=past_sessions)
-    ledger = Ledger(briefing.portfolio, universe=contestant.universe, price_of=view.open, costs=contestant.costs)
+    start = previous.end.portfolio() if previous else Portfolio(money(contestant.initial_cash))
+    ledger = Ledger(
+        start,
+        universe=universe,
+        price_of=view.open,
+        costs=contestant.costs,
+        lot_size=contestant.lot_size,
+    )
+    if previous:
+        apply_actions(ledger, view, previous.date, sells_delisted=contestant.sells_delisted)
+    briefing = brief(contestant, view, ledger, universe=universe, previous=previous, past_sessions=past_sessions)
     transcript = _Transcript()
     _say(transcript, "system", contestant.prompt.render(briefing))
     _say(transcript, "user", OPENING_REQUEST.format(date=view.date.isoformat()))
@@ -192,9 +207,12 @@ async def run_session(
             prompt_version=contestant.prompt.version,
         ),
         initial_cash=contestant.initial_cash,
-        start=Book.of(briefing.portfolio),
+        start=Book.of(start),
         end=Book.of(ledger.portfolio),
-        actions=Action.numbered(ledger.fills, transcript.fill_steps),
+        actions=(
+            *AppliedAction.numbered(ledger.events),
+            *Action.numbered(ledger.fills, transcript.fill_steps, first=len(ledger.events) + 1),
+        ),
         refusals=tuple(map(RefusedOrder.of, ledger.refusals, transcript.refusal_steps)),
         end_reason=end_reason,
         messages=tuple(transcript.messages),
@@ -209,19 +227,23 @@ async def run_session(
 def brief(
     contestant: Contestant,
     view: MarketView,
+    ledger: Ledger,
     *,
+    universe: frozenset[str],
     previous: SessionRecord | None,
     past_sessions: tuple[dt.date, ...],
 ) -> Briefing:
     """The facts of the session, from the ledger's own book and the market view."""
-    portfolio = previous.end.portfolio() if previous else Portfolio(money(contestant.initial_cash))
-    opens = {s: price for s in view.universe if (price := view.open(s)) is not None}
-    closes = {s: close for s in view.universe if (close := view.last_close(s)) is not None}
+    shown = tuple(s for s in view.universe if s in universe or s in ledger.portfolio.shares)
+    opens = {s: price for s in shown if (price := view.open(s)) is not None}
+    closes = {s: close for s in shown if (close := view.last_close(s)) is not None}
     return Briefing(
         date=view.date,
         session_number=previous.session_number + 1 if previous else 1,
-        universe=view.universe,
-        portfolio=portfolio,
+        universe=shown,
+        only_to_sell=frozenset(shown) - universe,
+        portfolio=ledger.portfolio,
+        events=tuple(ledger.events),
         opens=opens,
         closes={symbol: price for symbol, (_, price) in closes.items()},
         stale_closes={symbol: date for symbol, (date, _) in closes.items() if date < view.previous_session},
@@ -229,8 +251,11 @@ def brief(
         past_sessions=past_sessions,
         previous_session=previous.date if previous else None,
         previous_profit=_close_marked_profit(previous, view) if previous else Decimal(0),
-        value_at_open=portfolio.value(lambda s: opens[s] if s in opens else _carried(view, s)),
+        splits=tuple(action for action in view.actions if action.kind == "split"),
+        value_at_open=ledger.portfolio.value(lambda s: opens[s] if s in opens else carried(view, s)),
         costs=contestant.costs,
+        currency=contestant.currency,
+        lot_size=contestant.lot_size,
     )
 
 
@@ -245,20 +270,14 @@ def _close_marked_profit(record: SessionRecord, view: MarketView) -> Decimal:
 
 
 def _close_through(view: MarketView, symbol: str, date: dt.date) -> Decimal:
-    """The close on a date, or the newest one before it."""
+    """The close on a date, or the newest one before it per share of that date."""
     close = view.close(symbol, date)
     if close is not None:
         return close
-    past = next((bar.close for bar in reversed(view.bars(symbol, 250)) if bar.date < date and bar.close), None)
-    return past if past is not None else _carried(view, symbol)
-
-
-def _carried(view: MarketView, symbol: str) -> Decimal:
-    """The newest known close of a symbol that is held and has no price today."""
-    close = view.last_close(symbol)
-    if close is None:
-        raise SessionError(f"{symbol} is held but has no price at all up to {view.date}: load its bars")
-    return close[1]
+    for bar in reversed(view.bars(symbol, 250)):
+        if bar.date < date and bar.close is not None:
+            return view.per_share(bar.close, symbol, bar.date, date)
+    return carried(view, symbol)
 
 
 @dataclass(frozen=True)

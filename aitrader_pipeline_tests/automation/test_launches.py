@@ -8,12 +8,12 @@ from dagster._core.execution.backfill import BulkActionStatus
 
 from aitrader_pipeline.automation.sensors import session_request
 from aitrader_pipeline.catalog import BOOKS, SESSIONS
+from aitrader_pipeline.own_events import own_events
 from aitrader_pipeline.partitions import Axes, axes_of
 from aitrader_pipeline.trading.launches import (
     cells_of_run,
     cells_under_way,
     launch_of,
-    own_events,
     reports_of_run,
 )
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena

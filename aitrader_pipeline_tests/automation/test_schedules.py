@@ -74,7 +74,7 @@ def test_a_session_asks_for_prices_and_everything_from_the_first_missing_session
 ) -> None:
     request = the_request(schedule_tick(prepared, shared_instance, close_of(TEN_DAYS[2])))
     assert asked_for([request], prepared) == sorted(cells_of(MODELS, TEN_DAYS[:3]))
-    assert assets_of(request) == {"prices", *EVERYTHING}
+    assert assets_of(request) == {"prices", "corporate_actions", *EVERYTHING}
     assert request.run_key == TEN_DAYS[2]
     assert request.run_config == {"ops": {"agent_sessions": {"config": {"keep_finished": True}}}}
 
@@ -108,6 +108,7 @@ def test_the_run_that_the_schedule_asks_for_does_the_day(prepared: ArenaHome, tm
     assert launch(arena, request).success
     assert set(arena.all_records()) == cells_of(MODELS, (OCT_02, OCT_03))
     assert sorted(arena.rows("SELECT model, date, sessions FROM leaderboard")) == [
+        ("=cash", day(OCT_03), 2),
         (HOLD, day(OCT_03), 2),
         (CASH, day(OCT_03), 2),
     ]
@@ -170,6 +171,16 @@ def test_it_ticks_at_half_past_four_in_new_york_on_both_sides_of_a_change_of_clo
     ticks = ticks_between(prepared, min(hours), max(hours))
     assert {moment.astimezone(NEW_YORK).time() for moment in ticks} == {dt.time(16, 30)}
     assert {str(moment.astimezone(dt.UTC).date()): moment.astimezone(dt.UTC).hour for moment in ticks} == hours
+
+
+def test_it_ticks_half_an_hour_after_the_close_of_the_exchange_that_the_config_names(tmp_path: Path) -> None:
+    arena = priced_arena(tmp_path, [baseline(CASH)], FLAT)
+    reconfigure(arena, market={"calendar": "XTKS"})
+    schedule = the_schedule(arena)
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 16 * * 1-5", "Asia/Tokyo")
+    axes = axes_of(arena.settings)
+    assert axes.sessions.timezone == "Asia/Tokyo"
+    assert day("2025-10-13") not in axes.dates()  # Sports Day
 
 
 def test_it_costs_money_and_waits_until_somebody_turns_it_on(prepared: ArenaHome) -> None:

@@ -179,6 +179,7 @@ def test_a_red_check_says_why_and_stops_what_lies_downstream_of_it(corrupted: Ar
         "sessions_link": True,
         "profits_add_up": True,
         "no_day_missing": True,
+        "no_leaks": True,
     }
     assert PROBLEM in (checks["fills_balance"].description or "")
     assert not result.success

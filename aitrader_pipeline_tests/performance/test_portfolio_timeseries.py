@@ -64,12 +64,11 @@ def test_a_session_without_its_close_is_not_on_the_curve(mart: Mart) -> None:
 
 @pytest.mark.parametrize(
     ("table", "parameters"),
-    [
-        ("portfolio_timeseries", {"benchmark": "QQQ", "initial_cash": Decimal(10_000)}),
-        ("performance_metrics", window()),
-    ],
+    [("portfolio_timeseries", {"initial_cash": Decimal(10_000)}), ("performance_metrics", window())],
 )
 def test_each_select_has_exactly_the_columns_of_its_table(mart: Mart, table: str, parameters: Row) -> None:
+    nothing = {"benchmark": None, "universe": None, "initial_cash": Decimal(10_000)}
+    mart.execute(statement("aitrader_pipeline.performance", "stage_benchmarks"), nothing)
     described = "SELECT column_name, column_type FROM (DESCRIBE {})"
     select = rows_of(mart, described.format(statement("aitrader_pipeline.performance", table)), parameters)
     assert select == rows_of(mart, described.format(table))
@@ -163,6 +162,87 @@ def test_the_benchmark_is_measured_like_a_model(mart: Mart) -> None:
     assert rows["QQQ"]["kind"] == "benchmark"
     for name in ("return_pct", "sharpe_ratio", "sortino_ratio", "max_drawdown_pct", "calmar_ratio"):
         assert rows["QQQ"][name] == close_to(rows["m"][name])
+
+
+def add_action(mart: Mart, symbol: str, day: date, kind: str, value: str | None, to: str | None = None) -> None:
+    mart.execute(
+        "INSERT INTO corporate_actions VALUES (?, ?, ?, ?, ?, 'test', now())", [symbol, day, kind, value, to]
+    )
+
+
+def test_a_dividend_buys_more_of_the_benchmark_at_the_close_of_its_ex_date(mart: Mart) -> None:
+    dates = add_daily_pnl(mart, "m", [10_000] * 4)
+    add_closes(mart, "QQQ", {date(2025, 10, 1): 100, dates[0]: 100, dates[1]: 50, dates[2]: 60})
+    add_action(mart, "QQQ", date(2025, 10, 1), "dividend", "10")  # paid to those who held it before the base
+    add_action(mart, "QQQ", dates[1], "dividend", "25")
+    assert [day["portfolio_value"] for day in benchmark_days(mart)] == [10_000, 7_500, 9_000]
+
+
+def test_a_split_changes_nothing_of_the_benchmark_and_a_dividend_of_its_day_is_per_old_share(mart: Mart) -> None:
+    dates = add_daily_pnl(mart, "m", [10_000] * 4)
+    add_closes(mart, "QQQ", {date(2025, 10, 1): 100, dates[0]: 50, dates[2]: 22})
+    add_action(mart, "QQQ", dates[0], "split", "2")
+    add_action(mart, "QQQ", dates[1], "split", "2")  # no close on its ex-date: it counts from the next one
+    add_action(mart, "QQQ", dates[1], "dividend", "11")
+    assert [day["portfolio_value"] for day in benchmark_days(mart)] == [10_000, 10_000, 11_000]
+
+
+def test_an_action_is_of_use_only_once_its_close_is_known(mart: Mart) -> None:
+    dates = add_daily_pnl(mart, "m", [10_000] * 3)
+    add_closes(mart, "QQQ", {date(2025, 10, 1): 100, dates[0]: 100, dates[1]: None})
+    add_action(mart, "QQQ", dates[1], "split", "2")
+    assert [day["portfolio_value"] for day in benchmark_days(mart)] == [10_000, 10_000]
+
+
+def test_a_renamed_symbol_goes_on_under_its_new_name(mart: Mart) -> None:
+    dates = add_daily_pnl(mart, "m", [10_000] * 4)
+    add_closes(mart, "FB", {date(2025, 10, 1): 100, dates[0]: 110, dates[1]: 1})
+    # Until then META is somebody else's.
+    add_closes(mart, "META", {date(2025, 10, 1): 7, dates[1]: 120, dates[2]: 65})
+    add_action(mart, "META", dates[0], "split", "3")
+    add_action(mart, "FB", dates[1], "symbol_change", None, "META")
+    add_action(mart, "META", dates[2], "split", "2")
+    assert [day["portfolio_value"] for day in benchmark_days(mart, "FB")] == [11_000, 12_000, 13_000]
+
+
+# --- the universe in equal parts, and cash ---
+
+
+def values_of(mart: Mart, model: str) -> list[Decimal]:
+    rows = rows_of(mart, "FROM portfolio_timeseries WHERE model = $model ORDER BY date", {"model": model})
+    assert {row["kind"] for row in rows} <= {"benchmark"}
+    return [row["portfolio_value"] for row in rows]
+
+
+def test_the_universe_is_bought_in_equal_parts_and_held_with_its_dividends(mart: Mart) -> None:
+    dates = add_daily_pnl(mart, "m", [9_000] * 3)
+    base = date(2025, 10, 1)
+    add_closes(mart, "A", {base: 10, dates[0]: 11, dates[1]: 5.5})
+    add_closes(mart, "B", {base: 200, dates[0]: 180})
+    add_closes(mart, "C", {base: 1, dates[1]: 2})
+    add_closes(mart, "LATE", {dates[0]: 1, dates[1]: 100})
+    add_closes(mart, "QQQ", {base: 1, dates[1]: 100})
+    add_action(mart, "A", dates[1], "split", "2")
+    build_timeseries(mart, "QQQ", 9_000, ["A", "B", "C", "LATE"])
+    assert values_of(mart, "=equal-weight") == [3_300 + 2_700 + 3_000, 3_300 + 2_700 + 6_000]
+
+
+def test_without_a_list_the_universe_is_all_that_is_priced_but_the_benchmark(mart: Mart) -> None:
+    (session,) = add_daily_pnl(mart, "m", [10_000] * 2)
+    for symbol, close in (("A", 1.1), ("B", 1.3), ("QQQ", 5)):
+        add_closes(mart, symbol, {date(2025, 10, 1): 1, session: close})
+    build_timeseries(mart, "QQQ", universe=None)
+    assert values_of(mart, "=equal-weight") == [12_000]
+    build_timeseries(mart, None, universe=None)
+    assert values_of(mart, "=equal-weight") == [Decimal("24666.666667")]
+
+
+def test_cash_stays_what_it_is(mart: Mart) -> None:
+    add_daily_pnl(mart, "m", [10_000, 10_100, 10_200])
+    build_timeseries(mart, with_cash=True)
+    assert values_of(mart, "=cash") == [10_000, 10_000]
+    rows = rows_of(mart, "SELECT DISTINCT exposure_pct, drawdown FROM portfolio_timeseries WHERE model = '=cash'")
+    assert rows == [{"exposure_pct": 0, "drawdown": 0}]
 
 
 def test_qqq_gained_what_the_published_table_says_in_october_2025(mart: Mart) -> None:

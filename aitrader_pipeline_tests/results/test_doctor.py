@@ -40,6 +40,15 @@ def test_a_new_arena_is_sound_and_lacks_only_what_its_first_run_makes(arena: Are
     assert not arena.home.exists()
 
 
+def test_the_corporate_actions_are_counted_and_a_bad_one_is_named(tmp_path: Path) -> None:
+    good, bad = f"AAPL,{OCT_03},split,2", f"AAPL,{OCT_03},gift,2"
+    found = findings(priced_arena(tmp_path, [baseline("cash")], FLAT, actions=[good, bad]))
+    told = found["corporate actions"].detail
+    assert told.startswith(
+        "files: 1 actions, 1 refused (first: corporate_actions.csv, line 3: AAPL 2025-10-03: kind 'gift'"
+    )
+
+
 def test_after_a_run_it_counts_records_and_model_days(arena: ArenaHome) -> None:
     arena.ok("run", "--end", OCT_03)
     found = findings(arena)

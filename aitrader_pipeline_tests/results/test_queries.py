@@ -13,7 +13,7 @@ from aitrader_pipeline.errors import NoDataError, StoreError
 from aitrader_pipeline.market.prices import save_prices
 from aitrader_pipeline.market.sources import open_source
 from aitrader_pipeline.performance.books import write_books
-from aitrader_pipeline.performance.series import rebuild_metrics, rebuild_timeseries
+from aitrader_pipeline.performance.series import Benchmarks, rebuild_metrics, rebuild_timeseries
 from aitrader_pipeline.ranking.leaderboard import rebuild_leaderboard
 from aitrader_pipeline.results.queries import get_leaderboard, get_portfolio_timeseries, get_results
 from aitrader_pipeline.store.mart import migrate
@@ -97,7 +97,7 @@ def build(path: Path, folder: Path, records: list[SessionRecord]) -> None:
         save_prices(con, open_source("files", folder / "prices.csv").read("XNAS"), dt.datetime.now(dt.UTC))
         write_books(con, records)
         write_transcripts(con, records)
-        rebuild_timeseries(con, benchmark=BENCHMARK, initial_cash=records[0].initial_cash)
+        rebuild_timeseries(con, Benchmarks(records[0].initial_cash, BENCHMARK))
         rebuild_metrics(con, risk_free_rate=0.0)
         rebuild_leaderboard(con)
 
@@ -250,7 +250,7 @@ def test_a_range_has_both_its_ends_and_an_empty_one_is_told(
 
 
 def test_the_series_of_an_unknown_model_names_those_there_are(mart: Path, empty: Path) -> None:
-    with pytest.raises(NoDataError, match=f"there are series of: {BENCHMARK}, {HOLD}, {M}"):
+    with pytest.raises(NoDataError, match=f"there are series of: =cash, {BENCHMARK}, {HOLD}, {M}"):
         get_portfolio_timeseries(mart, "nobody")
     with pytest.raises(NoDataError, match="there are series of: none"):
         get_portfolio_timeseries(empty, M)
@@ -277,6 +277,7 @@ def test_the_leaderboard_ranks_models_baselines_and_the_benchmark_together(mart:
         (1, HOLD, "baseline", 11151.0),
         (2, BENCHMARK, "benchmark", 11000.0),
         (3, M, "model", 10403.0),
+        (4, "=cash", "benchmark", 10000.0),
     ]
 
 
@@ -287,6 +288,7 @@ def test_the_leaderboard_of_a_date_is_how_it_stood_at_that_close(mart: Path) -> 
         (BENCHMARK, "benchmark", 11000.0),
         (M, "model", 10240.0),
         (HOLD, "baseline", 10204.0),
+        ("=cash", "benchmark", 10000.0),
     ]
     assert {s["sessions"] for s in answer["leaderboard"]} == {1}
 
@@ -300,8 +302,8 @@ def test_on_a_date_only_those_are_ranked_who_have_a_session_on_it(tmp_path: Path
     arena = open_arena(tmp_path)
     path = tmp_path / "arena.duckdb"
     build(path, tmp_path, [*finished(arena, "cash", GOLDEN_DAYS[:1]), *finished(arena, HOLD, GOLDEN_DAYS[:2])])
-    assert {s["model"] for s in get_leaderboard(path)["leaderboard"]} == {"cash", HOLD, BENCHMARK}
-    assert {s["model"] for s in get_leaderboard(path, day(OCT_03))["leaderboard"]} == {HOLD, BENCHMARK}
+    assert {s["model"] for s in get_leaderboard(path)["leaderboard"]} == {"cash", HOLD, BENCHMARK, "=cash"}
+    assert {s["model"] for s in get_leaderboard(path, day(OCT_03))["leaderboard"]} == {HOLD, BENCHMARK, "=cash"}
 
 
 def test_a_date_on_which_nobody_was_scored_is_told(mart: Path, empty: Path) -> None:

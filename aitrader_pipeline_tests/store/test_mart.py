@@ -19,9 +19,12 @@ from aitrader_pipeline.store.mart import migrations, reading, schema, writing
 from aitrader_pipeline.store.staging import create_staging, insert_rows
 
 TABLES = {
+    "current_standings",
     "daily_pnl",
+    "decision_log",
     "holdings",
     "leaderboard",
+    "leaderboard_snapshots",
     "llm_usage",
     "performance_metrics",
     "portfolio_timeseries",
@@ -264,6 +267,28 @@ def test_the_columns_that_existing_users_know_are_all_there() -> None:
         "trades",
         "days_since_last_session",
     }
+    assert names["decision_log"] >= {
+        "model_id", "symbol", "decision", "reasoning", "confidence", "timestamp", "current_price", "position_size",
+        "entry_price", "stop_loss", "take_profit", "direction", "executed", "execution_price", "execution_time",
+        "execution_status",
+    }  # fmt: skip
+    standing = {
+        "model_id", "snapshot_time", "total_return_pct", "total_return_dollars", "current_equity", "sharpe_ratio",
+        "max_drawdown_pct", "total_trades", "win_rate", "profit_factor", "open_positions_count",
+        "total_exposure_pct",
+    }  # fmt: skip
+    assert names["current_standings"] >= standing
+    assert names["leaderboard_snapshots"] >= standing | {"timeframe", "rank"}
+    assert names["rank_history"] >= {
+        "model_id",
+        "timeframe",
+        "snapshot_time",
+        "rank",
+        "previous_rank",
+        "rank_change",
+    }
+    assert names["top_performers"] >= {"model_id", "timeframe", "rank", "total_return_pct", "snapshot_time"}
+    assert names["decision_comparison"] >= {"symbol", "model_1_id", "model_2_id", "time_diff_minutes"}
     assert names["tool_usage"] >= {"job_id", "tool_name", "call_count", "error_count", "total_duration_seconds"}
     assert names["llm_usage"] >= {
         "input_tokens",

@@ -106,6 +106,7 @@ def test_costs_are_in_the_mart_on_the_leaderboard_and_in_the_ui(scored: ArenaHom
         "careless": pytest.approx(2 * COST),
         "unpriced": None,
         "cash": None,
+        "=cash": None,
     }
     table = scored.ok("leaderboard").out
     assert all(text in table for text in ("inference USD", "USD per trade", "net return", f"{4 * COST:.4f}"))

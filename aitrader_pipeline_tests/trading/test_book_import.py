@@ -131,7 +131,28 @@ def test_an_import_has_no_costs_whatever_the_config_charges(tmp_path: Path) -> N
     book = read_book(M, write_book(tmp_path, golden_book()), arena, "import-1")
     assert book.breaches == ()
     assert book.records[-1].end.cash == 4405
-    assert {action.costs for record in book.records for action in record.actions} == {0}
+    assert {action.costs for record in book.records for action in record.fills} == {0}
+
+
+@pytest.mark.parametrize("adjusted", [False, True])
+def test_an_import_holds_what_its_file_says_and_says_what_prices_it_was_checked_by(
+    tmp_path: Path, *, adjusted: bool
+) -> None:
+    actions = (f"AAPL,{OCT_03},dividend,1", f"MSFT,{OCT_06},split,2", f"NVDA,{OCT_03},symbol_change,,NVDB")
+    arena = new_arena(tmp_path, [baseline("cash")], actions=actions, market={"adjusted": adjusted})
+    book = read_book(M, write_book(tmp_path, golden_book()), arena, "import-1")
+    assert book.breaches == ()
+    assert [record.events for record in book.records] == [()] * 4
+    assert book_of(book.records[-1]) == (Decimal(4405), {"AAPL": 5, "MSFT": 23, "NVDA": 10})
+    assert {record.book.adjusted for record in book.records if record.book} == {adjusted}
+
+
+def test_an_import_of_before_reads_back_as_it_was_and_so_with_its_hash(reading: Reading) -> None:
+    stored = json.loads(reading(golden_book()).records[0].to_json())
+    del stored["book"]["adjusted"]
+    old = SessionRecord.model_validate_json(json.dumps(stored))
+    assert json.loads(old.to_json()) == stored
+    assert b"adjusted" not in old.essence()
 
 
 def test_blank_lines_windows_line_ends_and_a_byte_order_mark_are_no_breach(tmp_path: Path, arena: Arena) -> None:

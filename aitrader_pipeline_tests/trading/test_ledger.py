@@ -3,12 +3,14 @@
 import datetime as dt
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aitrader_pipeline.market.actions import parse_action
 from aitrader_pipeline.money import UNIT, money, money_text
 from aitrader_pipeline.trading.ledger import CostModel, Fill, Ledger, Portfolio, Refusal, RefusalCode
 
@@ -413,3 +415,46 @@ def test_money_text_is_the_shortest_exact_text_without_an_exponent(amount: str, 
 def test_money_text_reads_back_as_the_same_amount(amount: Decimal) -> None:
     assert Decimal(money_text(amount)) == amount
     assert "E" not in money_text(amount)
+
+
+# ---- corporate actions
+
+TODAY = dt.date(2025, 10, 6)
+TENS = {"MSFT": Decimal(10)}
+TERMS = st.integers(1, 30)
+
+
+@given(
+    held=st.integers(1, 10_000),
+    terms=st.tuples(TERMS, TERMS).filter(lambda terms: terms[0] != terms[1]),
+    price=PRICES,
+    cash=st.decimals(0, 1000, places=6),
+)
+def test_no_split_changes_what_a_portfolio_is_worth(
+    held: int, terms: tuple[int, int], price: Decimal, cash: Decimal
+) -> None:
+    ratio = Fraction(*terms)
+    action = parse_action("AAPL", TODAY, "split", f"{terms[0] / terms[1]:.10f}")
+    assert action.ratio == ratio
+    book = Ledger(Portfolio(cash, {"AAPL": held, "MSFT": 1}), universe=frozenset(), price_of=TENS.get)
+    event = book.apply(action, price)
+    worth = Fraction(cash) + held * ratio * Fraction(price)
+    left = book.portfolio.shares.get("AAPL", 0)
+    assert abs(Fraction(event.cash) + left * Fraction(price) - worth) <= Fraction(1, 2_000_000)
+    assert (event.held, event.amount, book.portfolio.shares["MSFT"]) == (held, left, 1)
+    assert event.price == (None if (held * ratio).denominator == 1 else price)
+    assert (book.events, book.fills, book.refusals) == ([event], [], [])
+
+
+def test_a_fraction_without_a_price_is_an_error_and_changes_nothing() -> None:
+    book = Ledger(Portfolio(Decimal(5), {"AAPL": 3}), universe=frozenset(), price_of=TENS.get)
+    with pytest.raises(ValueError, match="AAPL: 1/2 of a share cannot be paid without a price"):
+        book.apply(parse_action("AAPL", TODAY, "split", "0.5"), None)
+    assert (book.portfolio, book.events) == (Portfolio(Decimal(5), {"AAPL": 3}), [])
+
+
+def test_shares_that_are_renamed_join_those_that_are_held_under_the_new_symbol() -> None:
+    book = Ledger(Portfolio(Decimal(5), {"AAPL": 3, "MSFT": 4}), universe=frozenset(), price_of=TENS.get)
+    book.apply(parse_action("AAPL", TODAY, "symbol_change", None, "MSFT"), None)
+    assert book.portfolio == Portfolio(Decimal(5), {"MSFT": 7})
+    assert isinstance(book.sell("MSFT", 7), Fill)

@@ -95,7 +95,7 @@ def test_no_trade_is_made_twice_and_each_was_ordered(storm: Storm) -> None:
 
 def test_the_books_balance(storm: Storm) -> None:
     for record in storm.records:
-        paid = sum((a.price * a.amount for a in record.actions), Decimal(0))
+        paid = sum((a.price * a.amount for a in record.fills), Decimal(0))
         assert record.start.cash - paid == record.end.cash
         shares = Counter(record.start.shares)
         shares.update({a.symbol: a.amount for a in record.actions})

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from aitrader_pipeline.errors import ConfigError
+from aitrader_pipeline.market.actions import CorporateAction
 from aitrader_pipeline.trading.ledger import CostModel, Ledger, Portfolio
 from aitrader_pipeline.trading.prompt import FINISH_SIGNAL, NUDGE, OPENING_REQUEST, Briefing, PromptTemplate
 
@@ -42,7 +43,7 @@ def briefing(**changes: Any) -> Briefing:
             past_sessions=(FIRST, FRI),
             previous_session=FRI,
             previous_profit=Decimal("-475.500000"),
-            value_at_open=portfolio.value(lambda symbol: OPENS.get(symbol, CLOSES[symbol])),
+            value_at_open=portfolio.value(lambda symbol: OPENS.get(symbol, CLOSES.get(symbol, Decimal(0)))),
             costs=CostModel(),
         ),
         **changes,
@@ -87,6 +88,33 @@ def test_every_symbol_is_quoted_with_its_last_close_and_todays_open() -> None:
 
 def test_a_close_that_is_older_than_the_session_before_says_of_when_it_is() -> None:
     assert "MSFT, 197.5 (of 2025-10-02), 190" in rendered(stale_closes={"MSFT": FIRST})
+
+
+def test_what_has_happened_to_holdings_is_told_with_the_ledger_s_own_numbers() -> None:
+    ledger = Ledger(traded_portfolio(), universe=frozenset(), price_of=CLOSES.get)
+    ledger.apply(CorporateAction("AAPL", MON, "dividend", Decimal("0.25")), None)
+    ledger.apply(CorporateAction("AAPL", MON, "split", Decimal(7)), Decimal(16))
+    ledger.apply(CorporateAction("NVDA", MON, "split", Decimal("0.5")), Decimal(108))
+    ledger.apply(CorporateAction("NVDA", MON, "symbol_change", None, "NVDB"), None)
+    lines = rendered(portfolio=ledger.portfolio, events=tuple(ledger.events))
+    at = lines.index("Cash: 7600.99998")
+    assert lines[at + 1 : at + 8] == [
+        "AAPL: 140 shares",
+        "NVDB: 3 shares",
+        "Before today's open: AAPL dividend 0.25 per share: 20 shares paid in cash",
+        "Before today's open: AAPL split 7:1: 20 -> 140 shares",
+        "Before today's open: NVDA split 1:2: 7 -> 3 shares, and 108 for each share of the fraction",
+        "Before today's open: NVDA is now NVDB: 3 shares",
+        "Portfolio value at today's open: 23035.99998",
+    ]
+    assert ledger.portfolio == Portfolio(Decimal("7600.99998"), {"AAPL": 140, "NVDB": 3})
+
+
+def test_a_close_of_before_a_split_says_so() -> None:
+    split = CorporateAction("MSFT", MON, "split", Decimal("1.5"))
+    assert "MSFT, 197.5 (before a split 3:2), 190" in rendered(splits=(split,))
+    old = rendered(splits=(split,), stale_closes={"MSFT": FIRST})
+    assert "MSFT, 197.5 (of 2025-10-02, before a split 3:2), 190" in old
 
 
 def test_the_date_is_todays_and_no_later_one_is_named() -> None:
@@ -236,5 +264,5 @@ def test_a_template_s_first_line_may_give_it_a_version(source: str, version: str
 
 def test_the_version_is_not_said_to_the_model() -> None:
     template = PromptTemplate.load()
-    assert template.version == "1"
+    assert template.version == "2"
     assert template.render(briefing()).startswith("You are a portfolio manager.")

@@ -89,7 +89,7 @@ def test_with_other_costs_the_same_decisions_are_replayed_where_differences_are_
     arena.ok("replay", "--end", DAYS[-1], "--models", CHAT, "--accept-differences")
     records = [arena.records.read(CHAT, day(date)) for date in DAYS]
     assert [[a.amount for a in record.actions] for record in records if record] == [[3], [4], [7]]
-    assert [a.costs for record in records if record for a in record.actions] == [10, 10, 10]
+    assert [a.costs for record in records if record for a in record.fills] == [10, 10, 10]
 
 
 def test_auto_asks_only_for_what_was_never_answered(arena: ArenaHome) -> None:

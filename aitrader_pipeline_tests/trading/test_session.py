@@ -189,7 +189,7 @@ def test_costs_of_the_config_are_taken_with_the_fill_and_told_in_the_prompt(
 ) -> None:
     endpoint.script(M, says(FINISH, buy("AAPL", 10), buy("MSFT", 45)))
     (record,) = finished(arena_of(tmp_path, endpoint, costs={"per_order": 1, "bps": 5}), M, OCT_02)
-    assert [(a.costs, a.cash) for a in record.actions] == [(Decimal("1.5"), Decimal("8998.5"))]
+    assert [(a.costs, a.cash) for a in record.fills] == [(Decimal("1.5"), Decimal("8998.5"))]
     assert record.refusals[0].details == {"required": Decimal("9005.5"), "available": Decimal("8998.5")}
     assert "plus costs of 1 per order and 5 basis points of its value" in prompts(endpoint)[OCT_02]
 

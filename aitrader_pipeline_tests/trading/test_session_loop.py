@@ -69,7 +69,7 @@ def test_sixty_tool_rounds_end_at_the_step_budget_and_nothing_is_replayed(
     (record,) = finished(arena_of(tmp_path, endpoint), M, OCT_02)
     assert (record.end_reason, len(endpoint.requests)) == ("max_steps", 30)
     assert book_of(record) == (7000, {"AAPL": 30})
-    assert [(a.action_id, a.step) for a in record.actions] == [(n, n) for n in range(1, 31)]
+    assert [(a.action_id, a.step) for a in record.fills] == [(n, n) for n in range(1, 31)]
 
 
 def test_the_tool_budget_stops_within_a_message_and_keeps_what_was_traded(

@@ -24,7 +24,7 @@ from aitrader_pipeline_tests.markets import (
     day,
     model,
 )
-from aitrader_pipeline_tests.openai_server import Answer, OpenAIServer, Received, finishes
+from aitrader_pipeline_tests.openai_server import Answer, OpenAIServer, Received, buy, finishes, says
 
 HOLD, CASH, MOMENTUM = "buy_and_hold", "cash", "momentum"
 DAYS = TEN_DAYS[:6]
@@ -173,3 +173,87 @@ def test_a_record_of_before_the_bars_were_kept_is_marked_by_all_that_its_view_he
     arena.ok("run")
     assert stale(arena) == cells_of(CASH, DAYS[4:])
     assert day(DAYS[4]) in arena.records.dates(CASH)
+
+
+# ---- corporate actions
+
+SPLIT, PAID = f"AAPL,{DAYS[2]},split,2", f"MSFT,{DAYS[3]},dividend,1"
+
+
+def with_actions(folder: Path, *actions: str) -> ArenaHome:
+    """The arena of all rules on rising prices, with these actions in its file and the file in its config."""
+    return priced_arena(folder, ROTATING, RISING, actions=[f"IBM,{DAYS[0]},dividend,1", *actions])
+
+
+def holders(arena: ArenaHome, symbol: str, date: str) -> set[Cell]:
+    """The model-days of a date that started with shares of a symbol."""
+    return {
+        cell
+        for cell, record in arena.all_records().items()
+        if cell.date == day(date) and symbol in record.start.shares
+    }
+
+
+def test_an_action_that_comes_late_marks_exactly_the_sessions_that_held_the_symbol_then(tmp_path: Path) -> None:
+    arena = with_actions(tmp_path)
+    arena.ok("run")
+    with_actions(tmp_path, SPLIT)
+    answer = arena.aitrader("run")
+    assert stale(arena) == holders(arena, "AAPL", DAYS[2]) == cells_of(HOLD, DAYS[2])
+    assert "1 finished model-days are stale" in answer.said
+
+    arena.ok("run", "--stale")
+    assert stale(arena) == set()
+    records = arena.all_records()
+    assert [len(records[cell].events) for cell in sorted(cells_of(HOLD, DAYS))] == [0, 0, 1, 0, 0, 0]
+
+
+def test_a_restated_action_marks_the_sessions_that_it_was_applied_to_and_one_that_is_as_it_was_none(
+    tmp_path: Path,
+) -> None:
+    arena = with_actions(tmp_path, SPLIT, PAID)
+    arena.ok("run")
+    with_actions(tmp_path, f"AAPL,{DAYS[2]},split,2.0", PAID)
+    arena.ok("run")
+    assert stale(arena) == set()
+    with_actions(tmp_path, SPLIT, f"MSFT,{DAYS[3]},dividend,2")
+    arena.aitrader("run")
+    assert stale(arena) == holders(arena, "MSFT", DAYS[3])
+    assert stale(arena) >= cells_of(HOLD, DAYS[3])
+
+
+def test_an_action_that_vanishes_from_its_file_marks_what_it_was_applied_to(tmp_path: Path) -> None:
+    arena = with_actions(tmp_path, SPLIT)
+    arena.ok("run")
+    with_actions(tmp_path)
+    arena.aitrader("run")
+    assert stale(arena) == cells_of(HOLD, DAYS[2])
+
+
+def test_a_mart_that_is_made_anew_marks_nothing_for_its_actions(tmp_path: Path) -> None:
+    arena = with_actions(tmp_path, SPLIT, PAID)
+    arena.ok("run")
+    arena.mart.unlink()
+    arena.ok("run")
+    assert stale(arena) == set()
+
+
+def test_an_action_that_comes_while_it_is_run_marks_what_was_run_without_it(
+    tmp_path: Path, endpoint: OpenAIServer
+) -> None:
+    roster = [model("talker", endpoint.base_url), baseline(CASH)]
+    arena = priced_arena(tmp_path, roster, RISING)
+    arena = ArenaHome(arena.folder, {**arena.environ, KEY_VARIABLE: KEY})
+
+    def restates(received: Received) -> Answer:
+        if received.date == DAYS[0] and not received.results():
+            return says("One.", buy("AAPL", 1))
+        if received.date == DAYS[2]:
+            priced_arena(tmp_path, roster, RISING, actions=[f"AAPL,{DAYS[1]},dividend,1"])
+            with arena.start("run", "--models", CASH, "--end", DAYS[1]) as other:
+                other.communicate()
+        return finishes()
+
+    endpoint.respond("talker", restates)
+    arena.ok("run", "--models", "talker", "--end", DAYS[3])
+    assert stale(arena) == cells_of("talker", DAYS[1])

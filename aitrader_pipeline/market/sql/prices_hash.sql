@@ -1,10 +1,6 @@
--- The same canonical text as `aitrader_pipeline.market.bars.canonical`, a line a bar.
+-- The hash of the lines of `aitrader_pipeline.market.bars.canonical`.
 SELECT sha256(coalesce(string_agg(
-    concat(
-        symbol, ',', date, ',', open, ',', coalesce(CAST(high AS VARCHAR), ''), ',',
-        coalesce(CAST(low AS VARCHAR), ''), ',', coalesce(CAST(close AS VARCHAR), ''), ',',
-        coalesce(CAST(volume AS VARCHAR), ''), chr(10)
-    ),
+    concat(symbol, ',', date, ',', open, ',', high, ',', low, ',', close, ',', volume, chr(10)),
     '' ORDER BY symbol, date
 ), ''))
 FROM prices;

@@ -1,19 +1,13 @@
 CREATE OR REPLACE TEMP TABLE staged_prices AS
 SELECT
-    symbol,
-    CAST(date AS DATE) AS date,
-    CAST(open AS DECIMAL(18, 6)) AS open,
-    CAST(high AS DECIMAL(18, 6)) AS high,
-    CAST(low AS DECIMAL(18, 6)) AS low,
-    CAST(close AS DECIMAL(18, 6)) AS close,
-    CAST(volume AS BIGINT) AS volume
+    part[1] AS symbol,
+    CAST(part[2] AS DATE) AS date,
+    CAST(part[3] AS DECIMAL(18, 6)) AS open,
+    CAST(nullif(part[4], '') AS DECIMAL(18, 6)) AS high,
+    CAST(nullif(part[5], '') AS DECIMAL(18, 6)) AS low,
+    CAST(nullif(part[6], '') AS DECIMAL(18, 6)) AS close,
+    CAST(nullif(part[7], '') AS BIGINT) AS volume
 FROM (
-    SELECT
-        unnest(CAST($symbol AS VARCHAR[])) AS symbol,
-        unnest(CAST($date AS DATE[])) AS date,
-        unnest(CAST($open AS VARCHAR[])) AS open,
-        unnest(CAST($high AS VARCHAR[])) AS high,
-        unnest(CAST($low AS VARCHAR[])) AS low,
-        unnest(CAST($close AS VARCHAR[])) AS close,
-        unnest(CAST($volume AS BIGINT[])) AS volume
+    -- The canonical text of `aitrader_pipeline.market.bars.canonical`: each line ends with its line break.
+    SELECT string_split(unnest(string_split($text, chr(10))[:-2]), ',') AS part
 );

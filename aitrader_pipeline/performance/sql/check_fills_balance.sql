@@ -1,39 +1,73 @@
 -- start + fills + corporate actions - costs = end, for cash and for every symbol's shares, action by action.
-WITH cash_steps AS (
+WITH held_before AS (SELECT model, date, action_id + 1 AS action_id, symbol, quantity FROM holdings),
+steps AS (
+    SELECT p.*, p.cash - lag(p.cash) OVER day AS change, coalesce(h.quantity, 0) AS held
+    FROM positions AS p
+    LEFT JOIN held_before AS h USING (model, date, action_id, symbol)
+    WINDOW day AS (PARTITION BY p.model, p.date ORDER BY p.action_id)
+),
+cash_steps AS (
+    SELECT
+        *,
+        CASE
+            WHEN action_type = 'buy' THEN -price * amount
+            WHEN action_type IN ('sell', 'dividend', 'delisting') THEN coalesce(price * amount, 0)
+            -- The fraction of a share that is left: a third of one is no decimal number.
+            WHEN action_type = 'split' THEN (coalesce(price, 0) * (held * ratio::DOUBLE - amount))::DECIMAL(18, 6)
+            ELSE 0
+        END - costs AS expected,
+        CASE WHEN action_type = 'split' THEN 0.000001 + 1e-12 * held * coalesce(price, 0)::DOUBLE ELSE 0 END
+            AS tolerance
+    FROM steps
+    WHERE action_id > 0
+),
+actions AS (
     SELECT
         model,
         date,
         action_id,
-        cash - lag(cash) OVER day AS change,
-        CASE action_type WHEN 'buy' THEN -price * amount WHEN 'sell' THEN price * amount ELSE 0 END - costs AS expected
-    FROM positions
-    WINDOW day AS (PARTITION BY model, date ORDER BY action_id)
+        symbol,
+        CASE action_type
+            WHEN 'buy' THEN amount
+            WHEN 'split' THEN amount - held
+            WHEN 'dividend' THEN 0
+            ELSE -amount
+        END AS moved
+    FROM steps
+    WHERE action_id > 0
+    UNION ALL
+    SELECT model, date, action_id, new_symbol, amount FROM positions WHERE new_symbol IS NOT NULL
 ),
-fills AS (
-    SELECT model, date, action_id, symbol, CASE action_type WHEN 'buy' THEN amount ELSE -amount END AS traded
-    FROM positions
-    WHERE action_type IN ('buy', 'sell')
-),
--- Every symbol that is held after a fill, was held before it, or is traded by it.
+-- Every symbol that is held after an action, was held before it, or is moved by it.
 share_steps AS (
-    SELECT model, date, action_id, symbol, sum(change) AS change, sum(traded) AS expected
+    SELECT model, date, action_id, symbol, sum(change) AS change, sum(moved) AS expected
     FROM (
-        SELECT model, date, action_id, symbol, quantity AS change, 0 AS traded FROM holdings
+        SELECT model, date, action_id, symbol, quantity AS change, 0 AS moved FROM holdings
         UNION ALL
-        SELECT model, date, action_id + 1, symbol, -quantity, 0 FROM holdings
+        SELECT model, date, action_id, symbol, -quantity, 0 FROM held_before
         UNION ALL
-        SELECT model, date, action_id, symbol, 0, traded FROM fills
+        SELECT model, date, action_id, symbol, 0, moved FROM actions
     )
-    SEMI JOIN fills USING (model, date, action_id)
+    SEMI JOIN actions USING (model, date, action_id)
     GROUP BY ALL
 )
 SELECT model, date, 'action ' || action_id || ': cash changed by ' || change || ', not ' || expected AS problem
 FROM cash_steps
-WHERE action_id > 0 AND change <> expected
+WHERE abs(change - expected) > tolerance
 UNION ALL
 SELECT model, date, 'action ' || action_id || ': ' || symbol || ' changed by ' || change || ', not ' || expected
 FROM share_steps
 WHERE change <> expected
+UNION ALL
+SELECT model, date,
+    'action ' || action_id || ': a split of ' || held || ' ' || symbol || ' leaves ' || amount || ', not '
+    || floor(held * ratio::DOUBLE + 1e-6)::BIGINT
+FROM steps
+WHERE action_type = 'split' AND amount NOT BETWEEN held * ratio::DOUBLE - 1 - 1e-6 AND held * ratio::DOUBLE + 1e-6
+UNION ALL
+SELECT model, date, 'action ' || action_id || ': the dividend is paid on ' || amount || ' ' || symbol || ', not ' || held
+FROM steps
+WHERE action_type = 'dividend' AND amount <> held
 UNION ALL
 SELECT model, date, symbol || ' is held after action ' || action_id || ', which there is not'
 FROM holdings

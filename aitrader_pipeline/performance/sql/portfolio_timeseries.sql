@@ -1,5 +1,5 @@
--- The equity curve of every portfolio, one row per scored session, and beside them the benchmark.
--- $benchmark: symbol that is bought and held, or NULL for none.  $initial_cash: what the benchmark starts with.
+-- The equity curve of every portfolio, one row per scored session, and beside them those of stage_benchmarks.sql.
+-- $initial_cash: what the benchmarks start with.
 WITH chains AS (
     -- A session without its closing price is traded but has no mark yet; it joins the curve when the bar is complete.
     SELECT
@@ -32,44 +32,19 @@ scored AS (
     QUALIFY NOT bool_or(is_cut_off) OVER (PARTITION BY model ORDER BY date)
 ),
 
-benchmark_closes AS (
-    SELECT date, close
-    FROM prices
-    WHERE symbol = $benchmark::VARCHAR AND close IS NOT NULL
-),
-
--- The portfolios start from cash before the first session, so the benchmark starts from the close before it:
--- both then carry the whole first day.
-benchmark_base AS (
-    SELECT close AS base_close
-    FROM benchmark_closes
-    WHERE date < (SELECT min(date) FROM daily_pnl)
-    ORDER BY date DESC
-    LIMIT 1
-),
-
-benchmark_values AS (
-    SELECT
-        session.date,
-        $initial_cash::DECIMAL(18, 6) AS initial_cash,
-        round($initial_cash::DOUBLE * mark.close / base.base_close, 6)::DECIMAL(18, 6) AS portfolio_value
-    FROM (SELECT DISTINCT date FROM scored) AS session
-    CROSS JOIN benchmark_base AS base
-    ASOF JOIN benchmark_closes AS mark ON session.date >= mark.date
-    -- (model, date) is unique: a portfolio that carries the symbol's name keeps it.
-    WHERE $benchmark::VARCHAR NOT IN (SELECT model FROM daily_pnl)
-),
-
 benchmark_days AS (
     SELECT
         *,
-        lag(portfolio_value, 1, initial_cash) OVER (ORDER BY date) AS base_equity
+        $initial_cash::DECIMAL(18, 6) AS initial_cash,
+        lag(portfolio_value, 1, $initial_cash::DECIMAL(18, 6)) OVER (PARTITION BY model ORDER BY date) AS base_equity
     FROM benchmark_values
+    -- A curve may end before others do: the benchmarks are beside what is scored.
+    WHERE date IN (SELECT date FROM scored)
 ),
 
 benchmark AS (
     SELECT
-        $benchmark::VARCHAR AS model,
+        model,
         'benchmark' AS kind,
         date,
         initial_cash,
@@ -81,7 +56,7 @@ benchmark AS (
         portfolio_value - initial_cash AS cumulative_profit,
         CASE WHEN initial_cash > 0 THEN 100 * (portfolio_value - initial_cash) / initial_cash ELSE 0 END
             AS cumulative_return_pct,
-        0 AS cash,
+        cash,
         0 AS trades,
         0 AS costs
     FROM benchmark_days

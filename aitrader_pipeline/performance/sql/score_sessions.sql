@@ -5,12 +5,12 @@ books AS (
     SELECT
         s.date,
         s.model,
-        coalesce(sum(v.quantity * v.open_price) FILTER (v.action_id = 0), 0) AS opening_value,
-        coalesce(sum(v.quantity * v.close_price) FILTER (v.action_id = s.trades), 0) AS closing_value,
+        coalesce(sum(v.quantity * v.open_price) FILTER (v.action_id = s.events), 0) AS opening_value,
+        coalesce(sum(v.quantity * v.close_price) FILTER (v.action_id = s.events + s.trades), 0) AS closing_value,
         coalesce(sum(v.quantity * v.base_price) FILTER (v.action_id = 0), 0) AS base_value,
-        count(*) FILTER (v.action_id = s.trades AND v.close_price IS NULL) AS waiting_for_close,
+        count(*) FILTER (v.action_id = s.events + s.trades AND v.close_price IS NULL) AS waiting_for_close,
         count(*) FILTER (v.action_id = 0 AND v.base_price IS NULL) AS waiting_for_base,
-        count(*) FILTER (v.action_id = s.trades AND v.is_carried) AS carried_symbols
+        count(*) FILTER (v.action_id = s.events + s.trades AND v.is_carried) AS carried_symbols
     FROM sessions AS s
     LEFT JOIN valued_holdings AS v USING (date, model)
     GROUP BY ALL
@@ -18,7 +18,7 @@ books AS (
 equity AS (
     SELECT
         s.*,
-        s.start_cash + b.opening_value AS opening_equity,
+        s.opening_cash + b.opening_value AS opening_equity,
         CASE
             WHEN b.waiting_for_close = 0 AND s.date IN (FROM closed) THEN s.end_cash + b.closing_value
         END AS closing_equity,

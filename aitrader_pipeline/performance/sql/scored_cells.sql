@@ -6,8 +6,10 @@ WITH marks AS (
 remarked AS (
     SELECT DISTINCT p.date, p.model
     FROM positions AS p
+    JOIN sessions AS s USING (date, model)
     LEFT JOIN marks AS m USING (date, model, action_id)
-    WHERE p.portfolio_value IS DISTINCT FROM p.cash + coalesce(m.holdings_value, 0)
+    WHERE p.action_id >= s.events
+        AND p.portfolio_value IS DISTINCT FROM p.cash + coalesce(m.holdings_value, 0)
 ),
 told AS (
     SELECT log.date, log.model

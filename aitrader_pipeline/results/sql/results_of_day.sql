@@ -14,7 +14,8 @@ SELECT
         MAP {}
     ) AS shares
 FROM daily_pnl AS d
-LEFT JOIN holdings AS h ON h.date = d.date AND h.model = d.model AND h.action_id = d.trades
+LEFT JOIN holdings AS h ON h.date = d.date AND h.model = d.model
+    AND h.action_id = (SELECT max(p.action_id) FROM positions AS p WHERE p.date = d.date AND p.model = d.model)
 WHERE d.date = $date AND ($model IS NULL OR d.model = $model)
 GROUP BY ALL
 ORDER BY d.model

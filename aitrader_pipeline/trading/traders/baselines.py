@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -67,7 +68,7 @@ def buy_and_hold(briefing: Briefing, params: NoParams) -> Program:
     del params
     if briefing.portfolio.shares:
         return "Holding."
-    yield from _place(_rebalancing(briefing, tuple(briefing.opens)))
+    yield from _place(_rebalancing(briefing, _buyable(briefing)))
     return "Bought the universe in equal parts, to hold."
 
 
@@ -75,7 +76,7 @@ def equal_weight(briefing: Briefing, params: EqualWeightParams) -> Program:
     """Rebalance the universe to equal weights every so many sessions."""
     if (briefing.session_number - 1) % params.rebalance_sessions and briefing.portfolio.shares:
         return "No rebalancing today."
-    yield from _place(_rebalancing(briefing, tuple(briefing.opens)))
+    yield from _place(_rebalancing(briefing, _buyable(briefing)))
     return "Rebalanced to equal weights."
 
 
@@ -103,16 +104,22 @@ def random_trader(briefing: Briefing, params: RandomParams) -> Program:
     for _ in range(draw.randint(0, params.orders)):
         if sellable and draw.random() < 0.5:
             symbol = draw.choice(sorted(sellable))
-            amount = draw.randint(1, sellable.pop(symbol))
+            held = sellable.pop(symbol)
+            # What a split has left of a lot is sold as a whole.
+            amount = (
+                draw.randint(1, held // briefing.lot_size) * briefing.lot_size
+                if held >= briefing.lot_size
+                else held
+            )
             proceeds = _proceeds(amount, briefing.opens[symbol], briefing.costs)
             if cash_left + proceeds >= 0:
                 cash_left += min(proceeds, Decimal(0))
                 orders.append(("sell", {"symbol": symbol, "amount": amount}))
-        elif briefing.opens:
-            symbol = draw.choice(sorted(briefing.opens))
-            affordable = _affordable(cash_left, briefing.opens[symbol], briefing.costs)
-            if affordable:
-                amount = draw.randint(1, affordable)
+        elif buyable := _buyable(briefing):
+            symbol = draw.choice(sorted(buyable))
+            lots = _affordable(cash_left, briefing.opens[symbol], briefing.costs) // briefing.lot_size
+            if lots:
+                amount = draw.randint(1, lots) * briefing.lot_size
                 cash_left -= _price_with_costs(amount, briefing.opens[symbol], briefing.costs)
                 orders.append(("buy", {"symbol": symbol, "amount": amount}))
     yield from _place(orders)
@@ -124,12 +131,14 @@ def _past_returns(briefing: Briefing, lookback: int) -> Generator[list[Request],
     then = briefing.past_sessions[-lookback - 1] if len(briefing.past_sessions) > lookback else None
     if then is None:
         return {}
-    symbols = [s for s in briefing.universe if s in briefing.closes and s in briefing.opens]
+    symbols = [s for s in _buyable(briefing) if s in briefing.closes]
     if not symbols:
         return {}
     bars = yield [("get_price_local", {"symbol": s, "date": then.isoformat()}) for s in symbols]
     return {
-        symbol: briefing.closes[symbol] / Decimal(str(bar["close"])) - 1
+        symbol: _times(briefing.closes[symbol], briefing.split(symbol, then, briefing.close_date(symbol)))
+        / Decimal(str(bar["close"]))
+        - 1
         for symbol, bar in zip(symbols, bars, strict=True)
         if bar is not None and bar.get("close")
     }
@@ -152,15 +161,14 @@ def _rotate(briefing: Briefing, chosen: tuple[str, ...], why: str) -> Program:
 def _rebalancing(briefing: Briefing, symbols: Sequence[str]) -> list[Request]:
     """Orders that bring the portfolio to equal parts of the symbols: sells first, then buys that can be paid."""
     shares = briefing.portfolio.shares
-    stuck = sum(
-        (briefing.closes.get(s, Decimal(0)) * q for s, q in shares.items() if s not in briefing.opens),
-        Decimal(0),
-    )
-    target = _equal_parts(briefing.value_at_open - stuck, {s: briefing.opens[s] for s in symbols})
+    stuck = sum((_carried(briefing, s) * q for s, q in shares.items() if s not in briefing.opens), Decimal(0))
+    lot = briefing.lot_size
+    lots = _equal_parts(briefing.value_at_open - stuck, {s: briefing.opens[s] * lot for s in symbols})
+    target = {symbol: count * lot for symbol, count in lots.items()}
     sells: list[Request] = []
     budget = briefing.portfolio.cash
     for symbol, held in shares.items():
-        surplus = held - target.get(symbol, 0)
+        surplus = (held - target[symbol]) // lot * lot if target.get(symbol) else held
         if surplus > 0 and symbol in briefing.opens:
             proceeds = _proceeds(surplus, briefing.opens[symbol], briefing.costs)
             if budget + proceeds >= 0:
@@ -169,15 +177,32 @@ def _rebalancing(briefing: Briefing, symbols: Sequence[str]) -> list[Request]:
     buys: list[Request] = []
     for symbol in sorted(target):
         price = briefing.opens[symbol]
-        wanted = min(target[symbol] - shares.get(symbol, 0), _affordable(budget, price, briefing.costs))
+        wanted = (
+            min(target[symbol] - shares.get(symbol, 0), _affordable(budget, price, briefing.costs)) // lot * lot
+        )
         if wanted > 0:
             buys.append(("buy", {"symbol": symbol, "amount": wanted}))
             budget -= _price_with_costs(wanted, price, briefing.costs)
     return sells + buys
 
 
+def _buyable(briefing: Briefing) -> tuple[str, ...]:
+    """The symbols that can be bought today."""
+    return tuple(s for s in briefing.universe if s in briefing.opens and s not in briefing.only_to_sell)
+
+
+def _carried(briefing: Briefing, symbol: str) -> Decimal:
+    """The newest close per share of today."""
+    split = briefing.split(symbol, briefing.close_date(symbol), briefing.date)
+    return _times(briefing.closes.get(symbol, Decimal(0)), 1 / split)
+
+
+def _times(price: Decimal, factor: Fraction) -> Decimal:
+    return price * factor.numerator / factor.denominator
+
+
 def _equal_parts(value: Decimal, prices: Mapping[str, Decimal]) -> dict[str, int]:
-    """Whole shares in about equal parts: each rounded down, then one more where most is short and cash lasts."""
+    """Shares or lots in about equal parts: each rounded down, then one more where most is short and cash lasts."""
     if not prices:
         return {}
     part = value / len(prices)

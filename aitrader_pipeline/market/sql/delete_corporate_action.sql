@@ -1,0 +1,1 @@
+DELETE FROM corporate_actions WHERE symbol = ? AND ex_date = ? AND kind = ?;

@@ -1,0 +1,1 @@
+SELECT file FROM price_fetches WHERE source = $source AND file IS NOT NULL;

@@ -1,0 +1,3 @@
+INSERT INTO price_fetches BY NAME
+SELECT * FROM noted_fetches
+ON CONFLICT DO NOTHING;

@@ -1,0 +1,3 @@
+UPDATE price_fetches
+SET bars = $taken, bars_refused = $refused, bars_read_at = $now
+WHERE file = $file;

@@ -1,0 +1,124 @@
+"""Decision science: what the decisions were worth, who decides alike, and what stated confidence is worth."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from aitrader_pipeline.ranking.agreement import HOLD, compare
+from aitrader_pipeline.ranking.calibration import calibrate, wilson_interval
+from aitrader_pipeline.ranking.figures import Bools, Floats, known
+from aitrader_pipeline.store.sql import statement
+from aitrader_pipeline.store.staging import insert_rows, row_count
+
+_PACKAGE = "aitrader_pipeline.ranking"
+TABLES = ("forward_returns", "decision_outcomes", "model_agreement", "confidence_calibration", "profit_by_symbol")
+_HORIZONS = (1, 5, 20)
+_SIDE_RETURNS = tuple(f"side_return_{side}_{horizon}_pct" for side in (1, 2) for horizon in _HORIZONS)
+_AGREEMENT = (
+    "model_1", "model_2", "sessions", "decisions", "observed_agreement", "kappa", "diverging",
+    *_SIDE_RETURNS, "reason",
+)  # fmt: skip
+_CALIBRATION = (
+    "model", "bucket", "decisions", "mean_confidence", "hit_rate_pct", "hit_rate_low_pct", "hit_rate_high_pct",
+    "brier_score", "reliability", "resolution", "uncertainty", "skill", "reason",
+)  # fmt: skip
+
+
+def rebuild_decision_tables(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Fill the tables of decisions anew, inside the caller's transaction.
+
+    Args:
+        con: A connection to the mart, whose books, ``decision_log`` and ``trade_log`` are up to date.
+
+    Returns:
+        The number of rows by table.
+    """
+    con.execute(statement(_PACKAGE, "stage_ticker_lines"))
+    for table in ("forward_returns", "decision_outcomes", "profit_by_symbol"):
+        con.execute(f"DELETE FROM {table}")  # noqa: S608 # nosec B608 - the program's own name
+        con.execute(f"INSERT INTO {table} BY NAME {statement(_PACKAGE, table)}")
+    for name in ("contestants", "decided_items"):
+        con.execute(statement(_PACKAGE, f"stage_{name}"))
+    models = [model for (model,) in con.execute("SELECT model FROM contestants ORDER BY number").fetchall()]
+    con.execute("DELETE FROM model_agreement")
+    insert_rows(con, "model_agreement", _AGREEMENT, _agreement(con, models))
+    con.execute("DELETE FROM confidence_calibration")
+    insert_rows(con, "confidence_calibration", _CALIBRATION, _calibrations(con, models))
+    for name in ("ticker_lines", "contestants", "decided_items"):
+        con.execute(f"DROP TABLE {name}")
+    return {table: row_count(con, table) for table in TABLES}
+
+
+def _agreement(con: duckdb.DuckDBPyConnection, models: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    items = con.execute(statement(_PACKAGE, "decided_items")).fetchnumpy()
+    session_of = np.asarray(items["session"], dtype=np.int64)
+    forward = np.column_stack([_floats(items[f"forward_return_{horizon}_pct"]) for horizon in _HORIZONS]) / 100
+    traded = np.zeros((int(session_of.max(initial=-1)) + 1, len(models)), dtype=np.bool_)
+    at = con.execute(statement(_PACKAGE, "traded_sessions")).fetchnumpy()
+    traded[at["session"], at["model"]] = True
+    decisions = np.where(traded[session_of], HOLD, np.nan)
+    made = con.execute(statement(_PACKAGE, "session_decisions")).fetchnumpy()
+    decisions[made["item"], made["model"]] = made["choice"]
+    return _pairs(models, traded, decisions, forward)
+
+
+def _calibrations(con: duckdb.DuckDBPyConnection, models: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    stated = con.execute(statement(_PACKAGE, "stated_confidences")).fetchnumpy()
+    ends = np.searchsorted(stated["model"], np.arange(len(models) + 1))
+    confidence, came_true = _floats(stated["confidence"]), _floats(stated["came_true"])
+    for model, (start, end) in zip(models, pairwise(ends), strict=True):
+        yield from _calibration(model, confidence[start:end], came_true[start:end])
+
+
+def _pairs(models: Sequence[str], traded: Bools, decisions: Floats, forward: Floats) -> Iterator[tuple[Any, ...]]:
+    agreement, parted = compare(decisions, forward)
+    present = traded.astype(np.float64)
+    sessions = (present.T @ present).astype(np.int64)
+    for first, second in combinations(range(len(models)), 2):
+        if not sessions[first, second]:
+            continue
+        kappa = known(agreement.kappa[first, second])
+        yield (
+            models[first],
+            models[second],
+            int(sessions[first, second]),
+            int(agreement.items[first, second]),
+            known(agreement.observed[first, second]),
+            kappa,
+            int(parted.diverging[first, second]),
+            *(known(100 * mean) for mean in parted.side_return[:, first, second]),
+            *(known(100 * mean) for mean in parted.side_return[:, second, first]),
+            "both always did the same: agreement by chance is certain" if kappa is None else None,
+        )
+
+
+def _calibration(model: str, confidence: Floats, came_true: Floats) -> Iterator[tuple[Any, ...]]:
+    found = calibrate(confidence, came_true)
+    scores = (found.brier, found.reliability, found.resolution, found.uncertainty, found.skill)
+    if not found.calls:
+        yield model, "all", 0, None, None, None, None, *scores, found.reason
+        return
+    counted = np.isfinite(came_true)
+    hits = float(came_true[counted].sum())
+    low, high = wilson_interval(hits, found.calls)
+    shares = (100 * hits / found.calls, 100 * low, 100 * high)
+    certain = "all outcomes are the same: there is no skill to tell" if found.skill is None else None
+    yield model, "all", found.calls, float(confidence[counted].mean()), *shares, *scores, certain
+    for bucket in found.buckets:
+        yield (
+            model,
+            f"{bucket.low:g}-{bucket.high:g}",
+            bucket.calls,
+            bucket.mean_confidence,
+            bucket.hit_rate_pct,
+            bucket.hit_rate_low_pct,
+            bucket.hit_rate_high_pct,
+            *[None] * 6,
+        )
+
+
+def _floats(column: Any) -> Floats:  # noqa: ANN401 - masked where a value is NULL, by DuckDB
+    return np.ma.filled(np.ma.asarray(column, dtype=np.float64), np.nan)
