@@ -13,6 +13,8 @@ import pytest
 from aitrader_pipeline.trading.chains import Cell
 from aitrader_pipeline_tests.arena_homes import ArenaHome, sample_arena
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = "2012-10-01", "2012-10-10"
 MODELS = ("cash", "buy-and-hold", "momentum")
 CELLS = 8 * len(MODELS)
@@ -63,7 +65,6 @@ def assert_whole_chains(arena: ArenaHome) -> None:
             assert record.opened_from == before.ref
 
 
-@pytest.mark.slow
 def test_killed_again_and_again_a_run_is_finished_by_the_same_command(
     undisturbed: ArenaHome, tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ from benchmarks.kills import Storm
 from benchmarks.scripted import scripted_arena
 from benchmarks.standing import complaints, differences
 
+pytestmark = pytest.mark.slow
+
 SECOND_DAY = Path("model=cash") / "date=2012-10-02.json"
 
 

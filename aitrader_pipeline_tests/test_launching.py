@@ -23,7 +23,10 @@ DAYS = TEN_DAYS[:3]
 BACKFILL = "cutbydate"
 
 # Building what the server stores of a backfill still goes through a method that Dagster itself deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:Function `AssetSelection.sources`:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Function `AssetSelection.sources`:DeprecationWarning"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,7 @@ def test_one_cell_and_everything_downstream_is_one_run(tmp_path: Path) -> None:
         assert {row[:2] for row in tables[table]} == {(day("2012-10-01"), HOLD)}, table
 
 
+@pytest.mark.slow
 def test_a_block_of_days_and_models_equals_day_by_day(sample: ArenaHome, tmp_path: Path) -> None:
     arena = sample_arena(tmp_path, SAMPLE_DAYS[0], SAMPLE_DAYS[-1], SAMPLE_MODELS)
     for date in SAMPLE_DAYS:
@@ -202,6 +203,7 @@ def test_a_model_whose_only_session_has_no_close_is_not_ranked(tmp_path: Path) -
     assert arena.rows("FROM leaderboard") == []
 
 
+@pytest.mark.slow
 def test_a_restated_close_is_counted_anew_on_its_day_and_the_next_without_running_them(
     tmp_path: Path,
 ) -> None:
@@ -240,6 +242,7 @@ def test_a_day_that_is_run_again_is_replaced_and_never_appended(tmp_path: Path) 
     assert jobs == [(first.date, launches[first]), (second.date, arena.launches()[second])]
 
 
+@pytest.mark.slow
 def test_a_replaced_day_that_ends_otherwise_keeps_everybody_from_being_ranked(tmp_path: Path) -> None:
     arena = priced_arena(tmp_path, [baseline("buy_and_hold"), {**baseline("cash"), "name": "Other"}], FLAT)
     days = TEN_DAYS[:4]

@@ -3,7 +3,7 @@
 import datetime as dt
 import warnings
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -174,16 +174,24 @@ def _sessions_of_year(name: str, year: int) -> frozenset[dt.date]:
 def _schedule_of_year(name: str, year: int) -> _Schedule | None:
     # Building a decade costs as much as building a year, so the decade is tried first; it fails where the
     # exchange has published its holidays only so far.
-    decade = year - year % 10
-    for first, last in ((decade, decade + 9), (year, year)):
-        try:
-            return _schedule(name, dt.date(first, 1, 1), dt.date(last, 12, 31))
-        except ValueError:
-            continue
-    return None
+    try:
+        return _whole_decades(name, year, year)
+    except ValueError:
+        pass
+    try:
+        return _schedule(name, dt.date(year, 1, 1), dt.date(year, 12, 31))
+    except ValueError:
+        return None
 
 
 def _schedule_with_slack(name: str, first: dt.date, last: dt.date) -> _Schedule:
+    try:
+        start, end = first - _SLACK, last + _SLACK
+        found = _whole_decades(name, start.year, end.year)
+        known = found.sessions[bisect_left(found.sessions, start) : bisect_right(found.sessions, end)]
+        return replace(found, start=start, end=end, sessions=known)
+    except (ValueError, OverflowError):
+        pass
     try:
         return _schedule(name, first - _SLACK, last + _SLACK)
     except (ValueError, OverflowError):
@@ -192,6 +200,11 @@ def _schedule_with_slack(name: str, first: dt.date, last: dt.date) -> _Schedule:
         return _schedule(name, first, last)
     except ValueError as error:
         raise ConfigError(f"calendar {name} has no schedule for {first} to {last}: {error}") from error
+
+
+def _whole_decades(name: str, first: int, last: int) -> _Schedule:
+    """The schedule of whole decades: as cheap as that of a year, and one for all who ask about these years."""
+    return _schedule(name, dt.date(first - first % 10, 1, 1), dt.date(last - last % 10 + 9, 12, 31))
 
 
 @lru_cache(maxsize=64)

@@ -84,6 +84,7 @@ def test_what_is_there_is_not_asked_for_again(vendors: PriceVendors, tmp_path: P
     assert len(vendors.asked) == calls + 1
 
 
+@pytest.mark.slow
 def test_a_symbol_that_is_added_is_the_only_one_asked_for(vendors: PriceVendors, tmp_path: Path) -> None:
     arena = arena_of(vendors, tmp_path)
     arena.ok("prices", "fetch")
@@ -142,6 +143,7 @@ def test_a_limit_in_the_middle_loses_nothing_and_the_next_fetch_goes_on(
     assert len({asked.path for asked in vendors.asked}) == len(vendors.asked) == 2
 
 
+@pytest.mark.slow
 def test_interrupted_it_keeps_what_came_and_the_same_command_goes_on(
     vendors: PriceVendors, tmp_path: Path
 ) -> None:
@@ -174,6 +176,7 @@ def test_a_mart_that_was_deleted_is_filled_from_the_kept_answers_without_a_call(
     assert len(vendors.asked) == calls
 
 
+@pytest.mark.slow
 def test_a_restated_bar_of_a_newer_answer_stands(vendors: PriceVendors, tmp_path: Path) -> None:
     arena = arena_of(vendors, tmp_path)
     arena.ok("prices", "fetch")

@@ -25,6 +25,8 @@ from aitrader_pipeline_tests.random_ledgers import fill_mart, random_arena
 from aitrader_pipeline_tests.series import rows_of
 from aitrader_pipeline_tests.trade_oracle import Worked, work_out
 
+pytestmark = pytest.mark.slow
+
 Mart = duckdb.DuckDBPyConnection
 Row = dict[str, Any]
 CALENDAR = "XNAS"
@@ -227,7 +229,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
     return arena
 
 
-@pytest.mark.slow
 def test_the_standings_of_the_sample_arena_are_those_that_are_worked_out_by_hand(sample: ArenaHome) -> None:
     with reading(sample.mart) as con:
         agrees(con, worked_from(con, sample))

@@ -25,6 +25,8 @@ from aitrader_pipeline_tests.random_ledgers import fill_mart, random_arena
 from aitrader_pipeline_tests.series import rows_of
 from aitrader_pipeline_tests.trade_oracle import Worked, summed_up, work_out
 
+pytestmark = pytest.mark.slow
+
 Mart = duckdb.DuckDBPyConnection
 SEEDS, PORTFOLIOS = range(10), 5
 CALENDAR = "XNAS"
@@ -199,7 +201,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
     return arena
 
 
-@pytest.mark.slow
 def test_the_tables_of_the_sample_arena_are_those_that_are_worked_out_by_hand(sample: ArenaHome) -> None:
     with reading(sample.mart) as con:
         worked = work_out(sample.all_records().values(), bars_of(con))

@@ -100,6 +100,7 @@ def test_an_empty_arena_has_an_empty_table(mart: Mart) -> None:
     assert board(mart) == {}
 
 
+@pytest.mark.slow
 def test_the_leaderboard_shows_likely_returns_and_groups(tmp_path: Path) -> None:
     arena = sample_arena(tmp_path, "2012-10-01", "2012-11-05", ("cash", "momentum"))
     arena.ok("run")

@@ -155,7 +155,7 @@ def assert_agrees(actual: Mapping[Any, Row], expected: Mapping[Any, Row]) -> Non
                 assert found == value, (key, name)
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", [*range(10), *(pytest.param(n, marks=pytest.mark.slow) for n in range(10, 50))])
 def test_a_random_arena_is_what_a_recomputation_from_its_curves_says(mart: Mart, seed: int) -> None:
     draw = random.Random(seed)
     sessions = weekdays(FIRST, 40)
