@@ -208,6 +208,7 @@ def test_a_home_inside_a_file_or_behind_a_broken_link_is_told(fresh: ArenaHome) 
     assert "cannot be written" in refused(fresh.beside("link"), "run", status=2)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_switched_off_runs_no_new_session_and_says_so(fresh: ArenaHome) -> None:
     fresh.ok("run", "--end", OCT_02)
     reconfigure(fresh, models=[baseline("cash"), {**baseline("buy_and_hold"), "enabled": False}])
@@ -232,6 +233,7 @@ def test_a_run_says_how_much_it_did_and_again_that_it_is_up_to_date(fresh: Arena
     assert first.out == rest.out == again.out == ""
 
 
+@pytest.mark.slow
 def test_an_env_file_of_the_folder_is_read_and_what_is_set_already_wins(fresh: ArenaHome) -> None:
     (fresh.folder / ".env").write_text("AITRADER_CONFIG=config.json\nAITRADER_HOME=other\n", encoding="utf-8")
     dotted = ArenaHome(fresh.folder)
@@ -271,6 +273,7 @@ def test_bad_bars_are_listed_and_the_good_ones_loaded(fresh: ArenaHome) -> None:
     assert len(prices_of(fresh)) == 12
 
 
+@pytest.mark.slow
 def test_no_more_than_ten_bad_bars_are_shown(fresh: ArenaHome) -> None:
     with (fresh.folder / "prices.csv").open("a", encoding="utf-8") as file:
         file.writelines(f"BAD{number},{OCT_02},0,1,1,1,1\n" for number in range(12))
@@ -342,6 +345,7 @@ def test_one_bad_book_keeps_all_of_them_out(fresh: ArenaHome) -> None:
     assert fresh.all_records() == {}
 
 
+@pytest.mark.slow
 def test_a_book_that_is_imported_again_with_fewer_days_leaves_no_row_of_the_others(fresh: ArenaHome) -> None:
     write_book(fresh.folder, golden_book())
     fresh.ok("import-books", "books")

@@ -116,6 +116,7 @@ def test_a_session_before_any_prices_says_what_is_missing(tmp_path: Path) -> Non
 # --- failures ---
 
 
+@pytest.mark.slow
 def test_a_failing_model_keeps_what_the_others_did_and_the_same_command_finishes_it(tmp_path: Path) -> None:
     with openai_server() as endpoint:
         arena = priced_arena(
@@ -227,6 +228,7 @@ def test_a_restated_close_is_counted_anew_on_its_day_and_the_next_without_runnin
 # --- replacing ---
 
 
+@pytest.mark.slow
 def test_a_day_that_is_run_again_is_replaced_and_never_appended(tmp_path: Path) -> None:
     arena = priced_arena(tmp_path, [baseline("buy_and_hold")], FLAT)
     arena.ok("run", "--end", OCT_03)

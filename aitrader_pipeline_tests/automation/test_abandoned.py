@@ -144,6 +144,7 @@ def test_a_run_that_never_says_who_runs_it_is_given_up(instance: dg.DagsterInsta
     assert stored.status is dg.DagsterRunStatus.QUEUED
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_next_command_tells_the_run_as_failed_and_nothing_stays_running(tmp_path: Path) -> None:
     with openai_server() as endpoint:
         endpoint.respond(SLOW, lambda _: after(1, finishes()))

@@ -52,6 +52,7 @@ def unscored(arena: ArenaHome, instance: dg.DagsterInstance) -> frozenset[object
 # --- what is missing ---
 
 
+@pytest.mark.slow
 def test_everything_from_the_last_record_to_the_newest_prices_is_due(
     arena: ArenaHome, instance: dg.DagsterInstance
 ) -> None:

@@ -119,6 +119,7 @@ def test_a_launch_of_which_nothing_is_done_is_failed(arena: ArenaHome, instance:
     assert job.count("completed", "running", "pending", "skipped") == 0
 
 
+@pytest.mark.slow
 def test_what_a_launch_kept_is_skipped_and_fails_nothing(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
     trade(arena, MODELS, TEN_DAYS[:2])
     (first,) = set(arena.launches().values())

@@ -95,6 +95,7 @@ def test_a_symbol_that_is_added_is_the_only_one_asked_for(vendors: PriceVendors,
     assert [asked.path for asked in vendors.asked] == ["/tiingo/daily/NEW/prices"]
 
 
+@pytest.mark.slow
 def test_a_session_that_the_vendor_has_no_bar_of_is_a_hole_and_not_asked_for_for_ever(
     vendors: PriceVendors, tmp_path: Path
 ) -> None:
@@ -164,6 +165,7 @@ def test_interrupted_it_keeps_what_came_and_the_same_command_goes_on(
     assert len({asked.path for asked in vendors.asked}) == len(vendors.asked) == 2
 
 
+@pytest.mark.slow
 def test_a_mart_that_was_deleted_is_filled_from_the_kept_answers_without_a_call(
     vendors: PriceVendors, tmp_path: Path
 ) -> None:
@@ -239,6 +241,7 @@ def test_a_source_of_files_has_nothing_to_fetch(tmp_path: Path) -> None:
     assert "market.source 'sample' is a source of files" in answer.said
 
 
+@pytest.mark.slow
 def test_coverage_tells_of_a_source_of_files_too(tmp_path: Path) -> None:
     arena = ArenaHome(tmp_path)
     assert arena.aitrader("prices", "status").status == 1

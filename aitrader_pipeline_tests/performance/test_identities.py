@@ -186,6 +186,7 @@ def test_a_red_check_says_why_and_stops_what_lies_downstream_of_it(corrupted: Ar
     assert not any(result.asset_materializations_for_node(board) for board in BOARDS)
 
 
+@pytest.mark.slow
 def test_running_the_arena_again_mends_the_mart_from_the_records(corrupted: ArenaHome, sound: ArenaHome) -> None:
     corrupted.ok("run")
     assert corrupted.tables() == sound.tables()

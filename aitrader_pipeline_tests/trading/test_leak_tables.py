@@ -74,6 +74,7 @@ def test_the_check_warns_with_the_numbers_and_blocks_nothing(arena: ArenaHome) -
     assert metadata == {"told": 0, "said": 1, "models": {M: {"told": 0, "said": 1}}}
 
 
+@pytest.mark.slow
 def test_a_session_that_is_run_again_is_looked_through_again(tmp_path: Path, endpoint: OpenAIServer) -> None:
     arena = arena_with_a_prophet(tmp_path, endpoint)
     endpoint.respond(M, lambda _: finishes("I wait."))
