@@ -6,6 +6,8 @@ import duckdb
 
 from aitrader_pipeline.store.sql import statement
 
+_LISTED = 10
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -63,3 +65,11 @@ def violations(con: duckdb.DuckDBPyConnection, identity: Identity) -> list[str]:
     """Whatever breaks an identity, one line each with model, session and the numbers; empty when it holds."""
     rows = con.execute(statement(identity.package, f"check_{identity.name}")).fetchall()
     return [f"{model} on {date}: {problem}" for model, date, problem in rows]
+
+
+def imbalance(con: duckdb.DuckDBPyConnection) -> str | None:
+    """Why nobody can be ranked on these books, None where they balance."""
+    broken = [problem for identity in IDENTITIES if identity.ranks for problem in violations(con, identity)]
+    if not broken:
+        return None
+    return f"nobody is ranked while the books do not balance: {'; '.join(broken[:_LISTED])}"

@@ -11,7 +11,7 @@ from aitrader_pipeline.catalog import MART_POOL, OWNERS, UNCERTAINTY, table_meta
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.money import cents, usd
 from aitrader_pipeline.partitions import calendar_of
-from aitrader_pipeline.performance.identities import IDENTITIES, violations
+from aitrader_pipeline.performance.identities import imbalance
 from aitrader_pipeline.ranking.competitors import save_competitors
 from aitrader_pipeline.ranking.decisions_asset import decisions_asset
 from aitrader_pipeline.ranking.leaderboard import Standing, likely_return, rebuild_leaderboard
@@ -45,9 +45,8 @@ def ranking_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def leaderboard(duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
         """Models, baselines and the benchmark by return, then Sharpe, then drawdown; ties share a rank."""
         with writing(duckdb) as con:
-            broken = [problem for i in IDENTITIES if i.ranks for problem in violations(con, i)]
-            if broken:
-                raise dg.Failure(f"nobody is ranked while the books do not balance: {'; '.join(broken[:10])}")
+            if reason := imbalance(con):
+                raise dg.Failure(reason)
             save_competitors(con, settings.config)
             standings = rebuild_leaderboard(con)
         return dg.MaterializeResult(

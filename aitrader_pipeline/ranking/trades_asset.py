@@ -9,7 +9,7 @@ from aitrader_pipeline.automation.conditions import WHEN_UPSTREAM_CHANGED
 from aitrader_pipeline.catalog import HOURLY_PRICES, MART_POOL, OWNERS, SUMMARIES, TRADES, table_metadata
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.performance.checks import check_result
-from aitrader_pipeline.performance.identities import Identity, violations
+from aitrader_pipeline.performance.identities import Identity, imbalance, violations
 from aitrader_pipeline.ranking.trades import rebuild_summaries, rebuild_trades
 from aitrader_pipeline.store.mart import writing
 from aitrader_pipeline.store.staging import row_count
@@ -70,6 +70,7 @@ def trades_asset(settings: Settings, group: str) -> dg.AssetsDefinition:
     )
     def trades(duckdb: DuckDBResource) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with writing(duckdb) as con:
+            unbalanced = imbalance(con)
             rebuild_trades(con, calendar=calendar)
             rebuild_summaries(con, calendar=calendar, risk_free_rate=metrics.risk_free_rate)
             rows = {table: row_count(con, table) for table in (*TRADES, *SUMMARIES)}
@@ -81,6 +82,9 @@ def trades_asset(settings: Settings, group: str) -> dg.AssetsDefinition:
         # A blocking check ends the step without saying what is wrong.
         broken = [problem for identity, problems in found.items() if identity.blocks for problem in problems]
         if broken:
-            raise dg.Failure(f"nobody is ranked while the trades do not add up: {'; '.join(broken[:10])}")
+            # Trades that do not add up follow from books that do not balance.
+            raise dg.Failure(
+                unbalanced or f"nobody is ranked while the trades do not add up: {'; '.join(broken[:10])}"
+            )
 
     return trades
