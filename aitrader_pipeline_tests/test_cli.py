@@ -249,6 +249,7 @@ def prices_of(arena: ArenaHome) -> list[tuple[Any, ...]]:
     return arena.rows("SELECT symbol, date, open, close FROM prices ORDER BY symbol, date")
 
 
+@pytest.mark.slow
 def test_bad_corporate_actions_are_listed_and_the_good_ones_applied(tmp_path: Path) -> None:
     lines = [f"AAPL,{OCT_03},split,2", f"AAPL,{OCT_03},gift,2"]
     arena = priced_arena(tmp_path, [baseline("buy_and_hold")], GOLDEN, actions=lines)
@@ -322,6 +323,7 @@ def test_a_book_is_imported_scored_and_ranked_by_one_command(fresh: ArenaHome) -
     ]
 
 
+@pytest.mark.slow
 def test_a_book_with_breaches_is_refused_line_by_line_unless_it_is_taken_with_them(fresh: ArenaHome) -> None:
     rows = golden_book()
     stating(2, CASH=6001.0)(rows)

@@ -170,6 +170,7 @@ def with_close(close: str | None) -> Quotes:
     return {"AAPL": {OCT_02: ("100", "100"), OCT_03: ("100", "101"), OCT_06: newest}}
 
 
+@pytest.mark.slow
 def test_a_session_without_its_close_is_not_ranked_and_is_scored_when_the_close_arrives(tmp_path: Path) -> None:
     cash, hold = baseline("cash"), baseline("buy_and_hold")
     arena = priced_arena(tmp_path, [cash, hold], with_close(None))

@@ -107,7 +107,8 @@ def test_an_arena_with_a_last_date_misses_nothing(arena: ArenaHome, instance: dg
 
 
 def freshness_of(arena: ArenaHome) -> dg.FreshnessPolicy | None:
-    graph = build_definitions(arena.settings).resolve_asset_graph()
+    with arena.instance():
+        graph = build_definitions(arena.settings).resolve_asset_graph()
     (spec,) = graph.assets_def_for_key(dg.AssetKey("leaderboard")).specs
     return spec.freshness_policy
 

@@ -112,6 +112,7 @@ def test_costs_are_in_the_mart_on_the_leaderboard_and_in_the_ui(scored: ArenaHom
     assert all(text in table for text in ("inference USD", "USD per trade", "net return", f"{4 * COST:.4f}"))
 
 
+@pytest.mark.slow
 def test_the_ui_shows_the_totals_of_each_model_day_and_leaves_out_what_is_unknown(scored: ArenaHome) -> None:
     told: dict[str, dict[str, Any]] = {}
     with scored.instance() as instance:
@@ -136,6 +137,7 @@ def test_the_ui_shows_the_totals_of_each_model_day_and_leaves_out_what_is_unknow
     assert f"{4 * COST:.4f} USD" in standings
 
 
+@pytest.mark.slow
 def test_the_command_tells_what_all_calls_have_cost(scored: ArenaHome) -> None:
     rows = {row["model"]: row for row in scored.ok("spending", "--format", "json").json["spending"]}
     assert {name: row["calls"] for name, row in rows.items()} == {"priced": 4, "careless": 4, "unpriced": 4}

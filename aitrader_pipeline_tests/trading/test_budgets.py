@@ -286,6 +286,7 @@ def test_models_side_by_side_do_not_pass_the_budget_of_their_launch_together(
     assert sum(greedy.bill) > 0.6 - cost(60_000, LEAST_OUTPUT)
 
 
+@pytest.mark.slow
 def test_one_command_has_one_budget_however_its_model_days_are_cut(tmp_path: Path, endpoint: OpenAIServer) -> None:
     roster = [model(name, endpoint.base_url, **SHORT) for name in ("a", "b")]
     plain = priced_arena(tmp_path, roster, FLAT)

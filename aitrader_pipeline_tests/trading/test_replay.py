@@ -46,6 +46,7 @@ def test_without_endpoint_or_key_a_replay_gives_the_same_records_and_tables(aren
     assert not set(arena.launches().values()) & set(launches.values())
 
 
+@pytest.mark.slow
 def test_records_that_were_lost_are_made_again(arena: ArenaHome) -> None:
     essences = arena.essences()
     for cell in essences:
@@ -54,6 +55,7 @@ def test_records_that_were_lost_are_made_again(arena: ArenaHome) -> None:
     assert arena.essences() == essences
 
 
+@pytest.mark.slow
 def test_a_replay_costs_nothing_again(arena: ArenaHome) -> None:
     journal = (arena.home / "spending.sqlite").read_bytes()
     arena.ok("replay", "--end", DAYS[-1])
@@ -73,6 +75,7 @@ def test_a_changed_prompt_is_refused_with_what_has_changed(arena: ArenaHome) -> 
     assert arena.essences() == before
 
 
+@pytest.mark.slow
 def test_other_parameters_are_refused(arena: ArenaHome) -> None:
     config = json.loads((arena.folder / "config.json").read_text())
     config["models"][0]["params"] = {"temperature": 0.5}
@@ -82,6 +85,7 @@ def test_other_parameters_are_refused(arena: ArenaHome) -> None:
     assert '+ "temperature": 0.5' in " ".join(answer.err.split())
 
 
+@pytest.mark.slow
 def test_with_other_costs_the_same_decisions_are_replayed_where_differences_are_accepted(arena: ArenaHome) -> None:
     reconfigure(arena, agent_config={"costs": {"per_order": 10}})
     refused = arena.aitrader("replay", "--end", DAYS[-1], "--models", CHAT)
@@ -92,6 +96,7 @@ def test_with_other_costs_the_same_decisions_are_replayed_where_differences_are_
     assert [a.costs for record in records if record for a in record.fills] == [10, 10, 10]
 
 
+@pytest.mark.slow
 def test_auto_asks_only_for_what_was_never_answered(arena: ArenaHome) -> None:
     with openai_server() as endpoint:
         for name in (CHAT, RESPONSES):
@@ -107,6 +112,7 @@ def test_auto_asks_only_for_what_was_never_answered(arena: ArenaHome) -> None:
     assert arena.all_records().keys() == cells_of((CHAT, RESPONSES, "buy_and_hold"), TEN_DAYS[:4])
 
 
+@pytest.mark.slow
 def test_no_recording_holds_the_key(arena: ArenaHome) -> None:
     files = [path for path in (arena.home / "recordings").rglob("*") if path.is_file()]
     assert len(files) >= 12
@@ -114,6 +120,7 @@ def test_no_recording_holds_the_key(arena: ArenaHome) -> None:
     assert any(re.search(r"my key is \[key\]", path.read_text(encoding="utf-8")) for path in files)
 
 
+@pytest.mark.slow
 def test_switched_off_nothing_is_kept(tmp_path: Path, endpoint: OpenAIServer) -> None:
     endpoint.respond(CHAT, trades)
     arena = priced_arena(tmp_path, [model(CHAT, endpoint.base_url)], FLAT)

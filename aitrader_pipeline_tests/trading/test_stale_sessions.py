@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import dagster as dg
+import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
@@ -25,6 +26,8 @@ from aitrader_pipeline_tests.markets import (
     model,
 )
 from aitrader_pipeline_tests.openai_server import Answer, OpenAIServer, Received, buy, finishes, says
+
+pytestmark = pytest.mark.slow
 
 HOLD, CASH, MOMENTUM = "buy_and_hold", "cash", "momentum"
 DAYS = TEN_DAYS[:6]
