@@ -7,6 +7,8 @@ UV_VERSION := 0.13.8
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# One more than there are processors: many tests wait for files and other processes.
+WORKERS := $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
 .PHONY: help install demo ui test test-daemon test-slow lint format clean
 
@@ -34,7 +36,7 @@ ui: $(INSTALLED) ## Start the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/aitrader ui
 
 test: $(INSTALLED) ## Run the tests
-	@$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
 
 test-daemon: $(INSTALLED) ## Run the tests of whole served arenas, which take minutes
 	@$(BIN)/pytest -m daemon $(PYTEST_ARGS)

@@ -259,6 +259,7 @@ def test_bad_corporate_actions_are_listed_and_the_good_ones_applied(tmp_path: Pa
     assert arena.rows("SELECT count(*) FROM positions WHERE action_type = 'split'") == [(1,)]
 
 
+@pytest.mark.slow
 def test_bad_bars_are_listed_and_the_good_ones_loaded(fresh: ArenaHome) -> None:
     file = fresh.folder / "prices.csv"
     good = file.read_text(encoding="utf-8")

@@ -152,6 +152,7 @@ def test_a_failing_model_keeps_what_the_others_did_and_the_same_command_finishes
         assert len(arena.rows("FROM leaderboard WHERE kind <> 'benchmark'")) == 3
 
 
+@pytest.mark.slow
 def test_a_failure_in_the_middle_keeps_the_days_before_it(tmp_path: Path) -> None:
     quotes = {"AAPL": dict.fromkeys((OCT_02, OCT_03, OCT_07), ("100", "101"))}
     arena = priced_arena(tmp_path, [baseline("cash")], quotes)
@@ -198,6 +199,7 @@ def test_a_session_without_its_close_is_not_ranked_and_is_scored_when_the_close_
     assert ranked == [("buy_and_hold", day(OCT_06), 3, 10400), ("cash", day(OCT_06), 3, 10000)]
 
 
+@pytest.mark.slow
 def test_a_model_whose_only_session_has_no_close_is_not_ranked(tmp_path: Path) -> None:
     arena = priced_arena(tmp_path, [baseline("buy_and_hold")], {"AAPL": {OCT_02: "100"}})
     arena.ok("run")

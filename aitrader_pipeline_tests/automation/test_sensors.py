@@ -111,6 +111,7 @@ def test_the_runs_that_catching_up_asks_for_leave_nothing_to_do(
 @pytest.mark.parametrize(
     ("end", "awaited"), [(TEN_DAYS[2], ""), (TEN_DAYS[3], f"; no prices for {TEN_DAYS[3]} yet")]
 )
+@pytest.mark.slow
 def test_catching_up_names_the_sessions_that_it_waits_for(tmp_path: Path, end: str, awaited: str) -> None:
     quotes = {"AAPL": {date: FLAT["AAPL"][date] for date in TEN_DAYS[:3]}}
     arena = priced_arena(tmp_path, [baseline(CASH)], quotes, last=end)

@@ -463,6 +463,7 @@ def test_the_board_marks_what_was_in_sample(sample: ArenaHome) -> None:
     assert {row["in_sample_sessions"] for row in earlier if row["model"] == "hold"} == {3}
 
 
+@pytest.mark.slow
 def test_the_name_of_a_model_stands_for_all_its_replicas(tmp_path: Path) -> None:
     entry = {"name": "Random", "signature": "random", "trader": "random", "replicas": 2}
     arena = priced_arena(tmp_path, [entry, {"name": "Cash", "signature": "cash", "trader": "cash"}], FLAT)

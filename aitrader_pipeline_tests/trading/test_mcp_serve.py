@@ -81,6 +81,7 @@ def test_prices_are_served_over_http_to_several_clients_until_the_program_is_end
         server.communicate(timeout=30)
 
 
+@pytest.mark.slow
 def test_sums_and_news_are_served_and_nothing_that_changes_anything(arena: ArenaHome) -> None:
     async def talk() -> None:
         async with over_stdio(arena, "math") as client:

@@ -18,7 +18,7 @@ def repeats(received: Received) -> Answer:
     return says(f"Using {KEY}", buy(KEY, 1), buy("AAPL", 1))
 
 
-@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("api", ["chat", pytest.param("responses", marks=pytest.mark.slow)])
 def test_no_file_of_an_arena_holds_a_key_that_is_repeated_everywhere(
     api: str, tmp_path: Path, endpoint: OpenAIServer
 ) -> None:
