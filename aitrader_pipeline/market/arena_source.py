@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.config import Settings
-from aitrader_pipeline.market.actions import ActionBatch, ActionIntake
+from aitrader_pipeline.market.actions import ActionBatch
 from aitrader_pipeline.market.answers import Kind, ReadAnswer, files_read, read_new_actions, read_new_bars
 from aitrader_pipeline.market.bars import PriceBatch
 from aitrader_pipeline.market.sources import open_source
@@ -60,8 +60,6 @@ def read_actions(settings: Settings, mart: DuckDBResource) -> tuple[ActionBatch,
     stated = configured_actions(market)
     if stated is not None:
         return stated, (), True
-    if not market.is_vendor:
-        return ActionIntake().batch(market.source), (), False
     known = _files_read(mart, market.source, "actions")
     vendor = arena_vendor(settings, to_ask=False)
     return *read_new_actions(vendor, raw_answers(settings), known, market.calendar), False
