@@ -3,7 +3,7 @@
 import datetime as dt
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -82,10 +82,14 @@ class Axes:
     sessions: dg.DailyPartitionsDefinition
     models: tuple[str, ...]
     grid: Grid
+    _known_dates: dict[str | None, list[dt.date]] = field(default_factory=dict, compare=False, repr=False)
 
     def dates(self) -> list[dt.date]:
         """Sessions of the arena that can be selected today."""
-        return [dt.date.fromisoformat(key) for key in self.sessions.get_partition_keys()]
+        newest = self.sessions.get_last_partition_key()
+        if newest not in self._known_dates:
+            self._known_dates[newest] = [dt.date.fromisoformat(key) for key in self.sessions.get_partition_keys()]
+        return self._known_dates[newest]
 
 
 def calendar_of(settings: Settings) -> TradingCalendar:

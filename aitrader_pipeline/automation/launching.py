@@ -1,6 +1,7 @@
 """Launching in this process: finds what a slice of the grid still owes and runs it through Dagster."""
 
 import datetime as dt
+import gc
 import uuid
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ from aitrader_pipeline.trading.leak_tables import forget_leaks
 from aitrader_pipeline.trading.marks import Marks
 from aitrader_pipeline.trading.record import SessionRecord
 
+_INTERRUPTED = "the command was interrupted"
 _AS_IT_IS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -111,6 +113,8 @@ class Launcher:
         self._launches: set[str] = set()
         self._recorded = 0
         self._job = build_definitions(settings, self._count, on_fetch).resolve_implicit_global_asset_job_def()
+        # All that is loaded by now stays: to look through it for garbage doubles what a plan of 50,000 cells costs.
+        gc.freeze()
 
     def _count(self, record: SessionRecord) -> None:
         # What another launch had run meanwhile is not of this one's doing.
@@ -291,6 +295,7 @@ class Launcher:
         """
         run_id = str(uuid.uuid4())
         self._launches.add(run_id)
+        self._instance.add_event_listener(run_id, self._cancel_if_interrupted)
         result = self._job.execute_in_process(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **config},
             instance=self._instance,
@@ -303,6 +308,17 @@ class Launcher:
             raise KeyboardInterrupt
         failed = (event for event in result.all_events if event.is_step_failure)
         return [failure_message(event) for event in failed if event.step_key != IDENTITY_CHECKS]
+
+    def _cancel_if_interrupted(self, entry: dg.EventLogEntry) -> None:
+        """Without a request of its own Dagster would have it that an interrupted run has failed."""
+        event = entry.dagster_event
+        if event is None or not was_interrupted(event):
+            return
+        run = self._instance.get_run_by_id(entry.run_id)
+        if run is not None and event.is_step_failure:
+            self._instance.report_run_canceling(run, _INTERRUPTED)
+        elif run is not None and event.is_run_failure:
+            self._instance.report_run_canceled(run, _INTERRUPTED)
 
 
 def _from_the_first_on(stale: Iterable[Cell], cells: Iterable[Cell]) -> frozenset[Cell]:
@@ -357,7 +373,4 @@ def _known_dates(settings: Settings, axes: Axes, calendar: TradingCalendar, want
 def _why_no_session(date: dt.date, dates: Sequence[dt.date], calendar: TradingCalendar) -> str:
     if not dates[0] <= date <= dates[-1]:
         return f"the arena's sessions run from {dates[0]} to {dates[-1]} (date_range in the config)"
-    return (
-        f"no session of the exchange; the nearest are {calendar.previous_session(date)} "
-        f"and {calendar.next_session(date)}"
-    )
+    return calendar.why_no_session(date)

@@ -3,11 +3,14 @@
 import datetime as dt
 import warnings
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import exchange_calendars
+import pandas as pd
 from exchange_calendars.errors import InvalidCalendarName, NoSessionsError
 from pandas.errors import Pandas4Warning
 
@@ -26,16 +29,13 @@ class _Schedule:
     start: dt.date
     end: dt.date
     sessions: tuple[dt.date, ...]
+    # When a session opens and closes (UTC); also of sessions before `start` and after `end`.
+    hours: Mapping[dt.date, tuple[dt.datetime, dt.datetime]]
 
     @property
     def zone(self) -> ZoneInfo:
         """The exchange's time zone."""
         return ZoneInfo(str(self.exchange.tz))
-
-    def hours(self, session: dt.date) -> tuple[dt.datetime, dt.datetime]:
-        """When a session opens and closes (UTC)."""
-        day = session.isoformat()
-        return self.exchange.session_open(day).to_pydatetime(), self.exchange.session_close(day).to_pydatetime()
 
 
 class TradingCalendar:
@@ -110,12 +110,17 @@ class TradingCalendar:
     def open_at(self, session: dt.date) -> dt.datetime:
         """Return the moment (UTC) at which a session opens."""
         self._check_session(session)
-        return self._schedule.hours(session)[0]
+        return self._schedule.hours[session][0]
 
     def close_at(self, session: dt.date) -> dt.datetime:
         """Return the moment (UTC) at which a session closes; earlier on a half-day."""
         self._check_session(session)
-        return self._schedule.hours(session)[1]
+        return self._schedule.hours[session][1]
+
+    def why_no_session(self, day: dt.date) -> str:
+        """What to tell of a day that is no session: the nearest ones."""
+        nearest = f"{self.previous_session(day)} and {self.next_session(day)}"
+        return f"no session of the exchange; the nearest are {nearest}"
 
     def _check_session(self, day: dt.date) -> None:
         if not self.is_session(day):
@@ -154,14 +159,8 @@ def trading_moment(name: str, moment: dt.datetime) -> dt.datetime | None:
     if schedule is None:
         return None
     local = moment.replace(tzinfo=schedule.zone) if moment.tzinfo is None else moment.astimezone(schedule.zone)
-    hours = _trading_hours(name, local.date())
+    hours = schedule.hours.get(local.date())
     return local.astimezone(dt.UTC) if hours is not None and hours[0] <= local < hours[1] else None
-
-
-@lru_cache(maxsize=4096)
-def _trading_hours(name: str, day: dt.date) -> tuple[dt.datetime, dt.datetime] | None:
-    schedule = _schedule_of_year(name, day.year)
-    return schedule.hours(day) if schedule is not None and is_session(name, day) else None
 
 
 @lru_cache(maxsize=256)
@@ -203,8 +202,16 @@ def _schedule_with_slack(name: str, first: dt.date, last: dt.date) -> _Schedule:
 
 
 def _whole_decades(name: str, first: int, last: int) -> _Schedule:
-    """The schedule of whole decades: as cheap as that of a year, and one for all who ask about these years."""
-    return _schedule(name, dt.date(first - first % 10, 1, 1), dt.date(last - last % 10 + 9, 12, 31))
+    """The schedule of whole decades: each is built once for all who ask about its years, as cheaply as a year."""
+    begins = range(first - first % 10, last + 1, 10)
+    decades = [_schedule(name, dt.date(begin, 1, 1), dt.date(begin + 9, 12, 31)) for begin in begins]
+    return _Schedule(
+        decades[-1].exchange,
+        decades[0].start,
+        decades[-1].end,
+        tuple(chain.from_iterable(decade.sessions for decade in decades)),
+        {session: hours for decade in decades for session, hours in decade.hours.items()},
+    )
 
 
 @lru_cache(maxsize=64)
@@ -218,4 +225,8 @@ def _schedule(name: str, start: dt.date, end: dt.date) -> _Schedule:
         raise ConfigError(f"calendar {name!r} is unknown: use an exchange's code such as XNAS") from error
     except NoSessionsError as error:
         raise ValueError(str(error)) from error
-    return _Schedule(exchange, start, end, tuple(session.date() for session in exchange.sessions))
+    sessions = tuple(session.date() for session in exchange.sessions)
+    opens, closes = (pd.DatetimeIndex(moments).to_pydatetime() for moments in (exchange.opens, exchange.closes))
+    return _Schedule(
+        exchange, start, end, sessions, dict(zip(sessions, zip(opens, closes, strict=True), strict=True))
+    )

@@ -10,7 +10,7 @@ import duckdb
 from aitrader_pipeline.money import money_text
 from aitrader_pipeline.performance.picture import Curve
 from aitrader_pipeline.store.sql import statement
-from aitrader_pipeline.store.staging import row_count
+from aitrader_pipeline.store.staging import replace_rows, row_count
 
 _PACKAGE = "aitrader_pipeline.performance"
 
@@ -47,8 +47,7 @@ def rebuild_timeseries(con: duckdb.DuckDBPyConnection, benchmarks: Benchmarks) -
         statement(_PACKAGE, "stage_benchmarks"),
         {**cash, "benchmark": benchmarks.symbol, "universe": None if members is None else list(members)},
     )
-    con.execute("DELETE FROM portfolio_timeseries")
-    con.execute(f"INSERT INTO portfolio_timeseries BY NAME {statement(_PACKAGE, 'portfolio_timeseries')}", cash)
+    replace_rows(con, "portfolio_timeseries", ("model", "date"), statement(_PACKAGE, "portfolio_timeseries"), cash)
     con.execute("DROP TABLE benchmark_values")
     return row_count(con, "portfolio_timeseries")
 

@@ -70,19 +70,19 @@ def trades_asset(settings: Settings, group: str) -> dg.AssetsDefinition:
     )
     def trades(duckdb: DuckDBResource) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with writing(duckdb) as con:
-            unbalanced = imbalance(con)
             rebuild_trades(con, calendar=calendar)
             rebuild_summaries(con, calendar=calendar, risk_free_rate=metrics.risk_free_rate)
             rows = {table: row_count(con, table) for table in (*TRADES, *SUMMARIES)}
             found = {identity: violations(con, identity) for identity in TRADE_IDENTITIES}
+            broken = [problem for identity, problems in found.items() if identity.blocks for problem in problems]
+            # Trades that do not add up follow from books that do not balance.
+            unbalanced = imbalance(con) if broken else None
         for table, count in rows.items():
             yield dg.MaterializeResult(asset_key=table, metadata={"dagster/row_count": count})
         for identity, problems in found.items():
             yield check_result(identity, problems)
         # A blocking check ends the step without saying what is wrong.
-        broken = [problem for identity, problems in found.items() if identity.blocks for problem in problems]
         if broken:
-            # Trades that do not add up follow from books that do not balance.
             raise dg.Failure(
                 unbalanced or f"nobody is ranked while the trades do not add up: {'; '.join(broken[:10])}"
             )

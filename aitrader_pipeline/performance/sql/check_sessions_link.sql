@@ -6,22 +6,25 @@ WITH days AS (
     FROM positions
     GROUP BY ALL
 ),
-books AS (
-    SELECT
-        d.model,
-        d.date,
-        d.start_cash,
-        d.end_cash,
-        list(h.symbol || ' ' || h.quantity ORDER BY h.symbol) FILTER (h.action_id = 0) AS start_shares,
-        list(h.symbol || ' ' || h.quantity ORDER BY h.symbol) FILTER (h.action_id = d.last_action) AS end_shares
+links AS (
+    SELECT d.model, d.date, d.start_cash, previous.date AS previous_date, previous.end_cash,
+        previous.last_action AS previous_action
     FROM days AS d
-    LEFT JOIN holdings AS h USING (model, date)
-    GROUP BY ALL
-)
-SELECT b.model, b.date, 'does not open with what ' || previous.date || ' closed with: run it again' AS problem
-FROM books AS b
-JOIN daily_pnl AS d USING (model, date)
-JOIN books AS previous ON previous.model = b.model AND previous.date = d.date - d.days_since_last_session
-WHERE d.days_since_last_session > 0
-    AND (b.start_cash <> previous.end_cash OR b.start_shares IS DISTINCT FROM previous.end_shares)
-ORDER BY b.model, b.date
+    JOIN daily_pnl AS p USING (model, date)
+    JOIN days AS previous ON previous.model = d.model AND previous.date = d.date - p.days_since_last_session
+    WHERE p.days_since_last_session > 0
+),
+shares AS (
+    SELECT l.model, l.date, h.symbol, h.quantity, 1 AS side
+    FROM links AS l
+    JOIN holdings AS h ON h.model = l.model AND h.date = l.date AND h.action_id = 0
+    UNION ALL
+    SELECT l.model, l.date, h.symbol, h.quantity, -1
+    FROM links AS l
+    JOIN holdings AS h ON h.model = l.model AND h.date = l.previous_date AND h.action_id = l.previous_action
+),
+parted AS (SELECT model, date FROM shares GROUP BY model, date, symbol, quantity HAVING sum(side) <> 0)
+SELECT l.model, l.date, 'does not open with what ' || l.previous_date || ' closed with: run it again' AS problem
+FROM links AS l
+WHERE l.start_cash <> l.end_cash OR (l.model, l.date) IN (SELECT (model, date) FROM parted)
+ORDER BY l.model, l.date
