@@ -1,5 +1,6 @@
 """Launching in this process: finds what a slice of the grid still owes and runs it through Dagster."""
 
+import atexit
 import datetime as dt
 import gc
 import uuid
@@ -13,7 +14,16 @@ from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.abandoned import process_tags
 from aitrader_pipeline.automation.failures import failure_message, was_interrupted
-from aitrader_pipeline.catalog import BOARDS, BOOKS, CORPORATE_ACTIONS, COVERAGE, PRICES, RAW_PRICES, SESSIONS
+from aitrader_pipeline.catalog import (
+    BOARDS,
+    BOOKS,
+    COMPARED_PRICES,
+    CORPORATE_ACTIONS,
+    COVERAGE,
+    PRICES,
+    RAW_PRICES,
+    SESSIONS,
+)
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.errors import ArenaError, CallError
@@ -115,6 +125,7 @@ class Launcher:
         self._job = build_definitions(settings, self._count, on_fetch).resolve_implicit_global_asset_job_def()
         # All that is loaded by now stays: to look through it for garbage doubles what a plan of 50,000 cells costs.
         gc.freeze()
+        atexit.register(gc.unfreeze)
 
     def _count(self, record: SessionRecord) -> None:
         # What another launch had run meanwhile is not of this one's doing.
@@ -131,11 +142,11 @@ class Launcher:
             ArenaError: the source cannot be read; nothing of the stored prices is lost.
         """
         if self._settings.config.market.is_vendor:
-            return self.fetch_prices(retry_failed=False)
+            return self._fetched({"retry_failed": False})
         return self._load()
 
     def fetch_prices(self, **config: object) -> RefusedBars:
-        """Ask the vendor for what is missing, and load what came.
+        """Ask the vendor for what is missing, and load what came; the same of a vendor to compare with.
 
         Args:
             config: the settings of `FetchConfig`.
@@ -147,18 +158,20 @@ class Launcher:
             CallError: the arena has no vendor.
             ArenaError: the vendor does not take the key, or what came cannot be loaded.
         """
-        source = self._settings.config.market.source
-        if not self._settings.config.market.is_vendor:
-            raise CallError(
-                f"market.source {source!r} is a source of files: nothing is fetched, `aitrader run` loads it"
-            )
+        market = self._settings.config.market
+        if not market.vendors:
+            files = f"market.source {market.source!r} is a source of files"
+            raise CallError(f"{files}: nothing is fetched, `aitrader run` loads it")
+        refused = self._fetched(config) if market.is_vendor else self._load()
+        if market.compare_with is not None and market.compare_with.is_vendor:
+            _refuse_unfetched(self._execute([COMPARED_PRICES], config=_config_of(COMPARED_PRICES, config)))
+        return refused
+
+    def _fetched(self, config: Mapping[str, object]) -> RefusedBars:
         keys = raw_price_partitions(self._settings).get_partition_keys()
-        failures = self._execute(
-            [RAW_PRICES], range_tags(keys[0], keys[-1]), {"ops": {RAW_PRICES: {"config": config}}}
-        )
+        failures = self._execute([RAW_PRICES], range_tags(keys[0], keys[-1]), _config_of(RAW_PRICES, config))
         refused = self._load()
-        if failures:
-            raise ArenaError("prices could not be fetched: " + "; ".join(failures))
+        _refuse_unfetched(failures)
         return refused
 
     def _load(self) -> RefusedBars:
@@ -319,6 +332,15 @@ class Launcher:
             self._instance.report_run_canceling(run, _INTERRUPTED)
         elif run is not None and event.is_run_failure:
             self._instance.report_run_canceled(run, _INTERRUPTED)
+
+
+def _config_of(asset: str, config: Mapping[str, object]) -> dict[str, Any]:
+    return {"ops": {asset: {"config": dict(config)}}}
+
+
+def _refuse_unfetched(failures: Sequence[str]) -> None:
+    if failures:
+        raise ArenaError("prices could not be fetched: " + "; ".join(failures))
 
 
 def _from_the_first_on(stale: Iterable[Cell], cells: Iterable[Cell]) -> frozenset[Cell]:
