@@ -55,7 +55,7 @@ def _parting(row: Row) -> Row:
         "symbol": row["symbol"],
         row["model_1"]: row["decision_1"],
         row["model_2"]: row["decision_2"],
-        **{f"after {horizon}": _percent(row[f"forward_return_{horizon}_pct"]) for horizon in (1, 5, 20)},
+        **{f"return after {horizon}": _percent(row[f"forward_return_{horizon}_pct"]) for horizon in (1, 5, 20)},
     }
 
 

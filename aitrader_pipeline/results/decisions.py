@@ -38,7 +38,7 @@ def get_divergence(
 
     Raises:
         CallError: it is one model.
-        NoDataError: they never parted in that range.
+        NoDataError: one of them has no session, or they never parted in that range.
         StoreError: there is no mart yet.
     """
     one, other = sorted(models)
@@ -47,6 +47,11 @@ def get_divergence(
     window: dict[str, object] = {"model_1": one, "model_2": other, "start": start, "end": end}
     with reading(mart) as con:
         rows = fetched(con, statement(_PACKAGE, "divergence"), window)
+        known = [model for (model,) in con.execute(statement(_PACKAGE, "contestants")).fetchall()]
+    if unknown := [model for model in (one, other) if model not in known]:
+        raise NoDataError(
+            f"there is no session of {' or '.join(unknown)}; there are of: {', '.join(known) or 'nobody'}"
+        )
     if not rows:
         raise NoDataError(f"{one} and {other} parted on nothing in that range, or have no session in common")
     return rows

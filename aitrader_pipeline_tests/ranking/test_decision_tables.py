@@ -404,7 +404,7 @@ def test_the_command_tells_who_decides_alike_and_where_two_parted(sample: ArenaH
     assert all(row["decision_1"] != row["decision_2"] for row in parted)
     table = sample.ok("decisions", "random", "momentum").out
     assert "momentum" in table
-    assert "after 20" in table
+    assert "return after 20" in table
     assert "kappa" in sample.ok("decisions").out
 
 
@@ -412,7 +412,8 @@ def test_the_command_says_what_is_wrong_with_a_call(sample: ArenaHome) -> None:
     for words, said in {
         ("random",): "name two models, or none for all pairs, not 1",
         ("random", "random"): "name two different models, not random twice",
-        ("random", "nobody"): "nobody and random parted on nothing in that range",
+        ("random", "nobody"): "there is no session of nobody; there are of: buy-and-hold, cash, equal-weight,",
+        ("random", "momentum", "--start", "2013-03-04"): "momentum and random parted on nothing in that range",
     }.items():
         answer = sample.aitrader("decisions", *words)
         assert answer.status != 0

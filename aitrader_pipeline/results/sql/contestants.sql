@@ -1,0 +1,1 @@
+SELECT DISTINCT model FROM daily_pnl ORDER BY model
