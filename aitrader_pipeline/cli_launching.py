@@ -30,6 +30,7 @@ _messages = Console(stderr=True, highlight=False)
 # What progress counts.
 MODEL_DAYS = "model-days"
 CALLS = "price calls"
+SECOND_CALLS = "calls to compare"
 
 _SHOWN_REFUSALS = 10
 # As a shell has it for a program that Ctrl-C has ended.
@@ -93,11 +94,13 @@ def launching(settings: Settings) -> Iterator[tuple["Launcher", ProgressBars]]:
         bars.advance(MODEL_DAYS, f"{record.model} {record.date}")
 
     def on_fetch(now: "Fetched") -> None:
-        fetched[:] = [now]
+        if not any(now is known for known in fetched):
+            fetched.append(now)
+        what = CALLS if now is fetched[0] else SECOND_CALLS
         newest = now.answers[-1].key if now.answers else ""
-        bars.start(CALLS, len(now.asks))
+        bars.start(what, len(now.asks))
         if now.asks:
-            bars.update(CALLS, len(now.asks) - len(now.left), newest)
+            bars.update(what, len(now.asks) - len(now.left), newest)
 
     with opened(settings) as (instance, _):
         try:
@@ -111,8 +114,8 @@ def launching(settings: Settings) -> Iterator[tuple["Launcher", ProgressBars]]:
         finally:
             if progress.live.is_started:
                 progress.stop()
-            if fetched:
-                tell_of(fetched[0])
+            for one in fetched:
+                tell_of(one)
 
 
 def tell_of(fetched: "Fetched") -> None:

@@ -103,9 +103,10 @@ class ArenaConfig(Section):
     @classmethod
     def _has_symbols_to_ask_for(cls, value: MarketConfig, info: ValidationInfo) -> MarketConfig:
         agent = info.data.get("agent_config")
-        if value.is_vendor and agent is not None and agent.stock_symbols is None:
+        if value.vendors and agent is not None and agent.stock_symbols is None:
+            who = value.vendors[0]
             raise ProblemsError(
-                [f"agent_config.stock_symbols: is missing; {value.source} has to be told which symbols to fetch"]
+                [f"agent_config.stock_symbols: is missing; {who} has to be told which symbols to fetch"]
             )
         return value
 

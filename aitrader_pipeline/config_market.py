@@ -89,7 +89,7 @@ class MarketConfig(SourceConfig):
         delisted: What becomes of shares whose symbol is no longer traded: kept at the last close, or sold at it.
         hourly_path: A file or folder of hourly bars, for the snapshots within a day.
         history_sessions: Sessions before the arena's first that a vendor is asked for too: traders look back.
-        compare_with: A second source, of files, whose bars are compared with the first one's.
+        compare_with: A second source, of files or another vendor, whose bars are compared with the first one's.
         max_disagreement_pct: Percent; a larger difference between the two is warned of.
         calendar: The exchange's code in the library ``exchange_calendars``.
         currency: What prices and cash are in.
@@ -104,7 +104,7 @@ class MarketConfig(SourceConfig):
     delisted: Literal["carry", "close"] = "carry"
     hourly_path: StatedPath | None = None
     history_sessions: int = Field(default=60, ge=0)
-    compare_with: FilesConfig | None = None
+    compare_with: SourceConfig | None = None
     max_disagreement_pct: float = Field(default=0.5, gt=0)
     calendar: Text = "XNAS"
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
@@ -112,6 +112,18 @@ class MarketConfig(SourceConfig):
     benchmark: Symbol | None = None
     max_overnight_move_pct: float = Field(default=40.0, gt=0)
     stale_after_sessions: int = Field(default=5, ge=1)
+
+    @property
+    def vendors(self) -> tuple[str, ...]:
+        """The vendors that are asked: for the prices, and for those that they are compared with."""
+        return tuple(one.source for one in (self, self.compare_with) if one is not None and one.is_vendor)
+
+    @field_validator("compare_with")
+    @classmethod
+    def _is_another(cls, value: SourceConfig | None, info: ValidationInfo) -> SourceConfig | None:
+        if value is not None and value.is_vendor and value.source == info.data.get("source"):
+            raise ValueError(f"names {value.source} again; a second source is files, or another vendor")
+        return value
 
     @field_validator("corporate_actions", "hourly_path")
     @classmethod

@@ -36,7 +36,7 @@ def build_definitions(
         assets=[
             *market_assets(settings, partial(mark_what_saw, settings), partial(mark_what_held, settings)),
             *fetch_assets(settings, on_fetch),
-            *side_assets(settings),
+            *side_assets(settings, on_fetch),
             *trading_assets(settings, axes, on_record),
             *performance_assets(settings, axes),
             *ranking_assets(settings),

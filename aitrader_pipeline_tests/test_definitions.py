@@ -1,5 +1,6 @@
 """The definitions: they load as the server loads them, and what the UI shows of every asset."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from aitrader_pipeline.config import PROJECT_ROOT
 from aitrader_pipeline.definitions import build_definitions
 from aitrader_pipeline.market.findings import PRICE_CHECKS
 from aitrader_pipeline.store.mart import schema
-from aitrader_pipeline_tests.arena_homes import clean_environment, sample_arena
+from aitrader_pipeline_tests.arena_homes import ArenaHome, clean_environment, sample_arena
 
 STANDINGS = ("leaderboard_snapshots", "current_standings")
 YARDSTICKS = ("replica_groups", "null_standing", "contamination")
@@ -67,6 +68,19 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 # --- loading ---
+
+
+@pytest.mark.parametrize("source", ["alpha_vantage", "tiingo", "massive", "yfinance"])
+def test_the_definitions_of_an_arena_with_a_vendor_load(source: str, tmp_path: Path) -> None:
+    config = {
+        "date_range": {"init_date": "2025-10-28", "end_date": "2025-10-30"},
+        "models": [{"name": "Cash", "signature": "cash", "trader": "cash"}],
+        "agent_config": {"stock_symbols": ["AAPL", "BRK.B"]},
+        "market": {"source": source, "compare_with": {"source": "massive" if source == "tiingo" else "tiingo"}},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    arena = ArenaHome(tmp_path, {"AITRADER_CONFIG": str(tmp_path / "config.json")})
+    build_definitions(arena.settings).get_repository_def().load_all_definitions()
 
 
 def test_the_shipped_workspace_loads_as_the_server_loads_it(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Failures of steps, as people are told of them."""
 
 import dagster as dg
+from dagster._core.events import RunFailureReason
 
 
 def failure_message(event: dg.DagsterEvent) -> str:
@@ -18,6 +19,8 @@ def was_interrupted(event: dg.DagsterEvent) -> bool:
     """Whether an event tells that the process was asked to end, in a step or between two."""
     if event.event_type in (dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED):
         return True
+    if event.is_run_failure:
+        return event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
     error = event.step_failure_data.error if event.is_step_failure else None
     while error is not None:
         if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):

@@ -27,13 +27,18 @@ JobStatus = Literal["pending", "running", "completed", "partial", "failed"]
 CellStatus = Literal["pending", "running", "completed", "failed", "skipped"]
 
 _NEWEST = 20
+_CANCELLED = "the launch was cancelled or interrupted; what was finished is kept, launch the same again"
 _ENDED_BEFORE = "the run ended before this session was run"
 _WAITING = frozenset({dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING})
 
 
 @dataclass(frozen=True)
 class JobDetail:
-    """What became of one model-day of a launch; ``skipped`` was finished before and left as it was."""
+    """What became of one model-day of a launch.
+
+    ``skipped`` was finished before and left as it was; ``pending`` with an error was not run, and has not failed,
+    because the launch was cancelled.
+    """
 
     date: dt.date
     model: str
@@ -96,11 +101,13 @@ class _Work:
     Attributes:
         running: cells that are being run.
         waiting: cells that wait for their turn.
+        cancelled: cells whose run was ended from outside, or never came to be.
         errors: why the rest has failed, by model; under the empty name for all others.
     """
 
     running: frozenset[Cell]
     waiting: frozenset[Cell]
+    cancelled: frozenset[Cell]
     errors: Mapping[str, str]
 
 
@@ -183,7 +190,7 @@ def _job(launch: Launch, axes: Axes, records: RecordStore, instance: dg.DagsterI
 def _work(launch: Launch, axes: Axes, instance: dg.DagsterInstance) -> _Work:
     running: set[Cell] = set()
     waiting: set[Cell] = set()
-    errors = _errors(launch.runs, instance)
+    errors, cancelled = _ended(launch, axes, instance)
     for run in (record.dagster_run for record in launch.runs if record.dagster_run.status in UNFINISHED):
         failures = failures_of_run(instance, run.run_id)
         errors |= {cell.model: error for cell, error in failures.items()}
@@ -194,7 +201,7 @@ def _work(launch: Launch, axes: Axes, instance: dg.DagsterInstance) -> _Work:
             running |= cells
     if launch.is_open:
         waiting |= {cell for cell in launch.cells if cell.model not in errors}
-    return _Work(frozenset(running), frozenset(waiting), errors)
+    return _Work(frozenset(running), frozenset(waiting), cancelled, errors)
 
 
 def _chain(
@@ -216,6 +223,8 @@ def _chain(
             details.append(JobDetail(cell.date, cell.model, "pending" if head_seen else "running"))
         elif cell in work.waiting:
             details.append(JobDetail(cell.date, cell.model, "pending"))
+        elif cell in work.cancelled and cell.model not in work.errors:
+            details.append(JobDetail(cell.date, cell.model, "pending", error=_CANCELLED))
         else:
             reason = work.errors.get(cell.model) or work.errors.get("") or _ENDED_BEFORE
             error = _not_run(reason) if head_seen else reason
@@ -241,29 +250,38 @@ def _not_run(reason: str) -> str:
 
 
 def _status(details: Iterable[JobDetail], *, active: bool, waiting: bool) -> JobStatus:
-    """Spec of the old service: some failed and some completed is partial; skipped ones fail nothing."""
+    """Spec of the old service: some failed and some completed is partial; skipped ones fail nothing.
+
+    Of a launch that is over, what was not run is told like what has failed: it is not completed.
+    """
     states = [detail.status for detail in details]
     if active:
         return "pending" if waiting and "completed" not in states else "running"
-    if "failed" not in states:
+    if not {"failed", "pending"} & set(states):
         return "completed"
     return "partial" if "completed" in states else "failed"
 
 
-def _errors(runs: Iterable[dg.RunRecord], instance: dg.DagsterInstance) -> dict[str, str]:
-    """Why the runs of a launch failed: per model where the sessions say so, else under the empty name."""
-    errors: dict[str, str] = {}
-    retried = {record.dagster_run.parent_run_id for record in runs}
-    for run in (record.dagster_run for record in runs):
+def _ended(launch: Launch, axes: Axes, instance: dg.DagsterInstance) -> tuple[dict[str, str], frozenset[Cell]]:
+    """Why the runs of a launch failed: per model where the sessions say so, else under the empty name.
+
+    With it the cells whose run was cancelled.
+    """
+    errors: dict[str, str] = {"": _CANCELLED} if launch.is_cancelled else {}
+    cancelled = set(launch.cells if launch.is_cancelled else ())
+    retried = {record.dagster_run.parent_run_id for record in launch.runs}
+    for run in (record.dagster_run for record in launch.runs):
         if run.run_id in retried or run.status not in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
             continue
         told = {cell.model: error for cell, error in failures_of_run(instance, run.run_id).items()}
         errors |= told
         if run.status is dg.DagsterRunStatus.CANCELED:
-            errors[""] = "the run was cancelled"
+            errors[""] = _CANCELLED
+            cancelled |= cells_of_run(run, axes)
         elif not told or run.tags.get(RUN_FAILURE_REASON_TAG) != RunFailureReason.STEP_FAILURE.value:
             errors[""] = _last_words(run, instance)
-    return errors
+            cancelled -= cells_of_run(run, axes)
+    return errors, frozenset(cancelled)
 
 
 def _last_words(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:

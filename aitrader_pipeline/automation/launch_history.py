@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 import dagster as dg
-from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionsFilter, PartitionBackfill
+from dagster._core.execution.backfill import (
+    BULK_ACTION_TERMINAL_STATUSES,
+    BulkActionsFilter,
+    BulkActionStatus,
+    PartitionBackfill,
+)
 from dagster._core.storage.tags import BACKFILL_ID_TAG, ROOT_RUN_ID_TAG
 
 from aitrader_pipeline.catalog import SESSIONS
@@ -27,13 +32,17 @@ _PAGE = 100
 
 @dataclass(frozen=True)
 class Launch:
-    """A user action that asked for sessions, with the runs that came of it so far."""
+    """A user action that asked for sessions, with the runs that came of it so far.
+
+    A cancelled one is a backfill that was ended before all of its runs were made.
+    """
 
     job_id: str
     cells: frozenset[Cell]
     runs: tuple[dg.RunRecord, ...]
     created_at: dt.datetime
     is_open: bool
+    is_cancelled: bool = False
 
     @property
     def under_way(self) -> bool:
@@ -109,6 +118,7 @@ def _of_backfill(backfill: PartitionBackfill, instance: dg.DagsterInstance) -> L
         _session_runs(instance, dg.RunsFilter(tags={BACKFILL_ID_TAG: backfill.backfill_id})),
         dt.datetime.fromtimestamp(backfill.backfill_timestamp, dt.UTC),
         is_open=backfill.status not in BULK_ACTION_TERMINAL_STATUSES,
+        is_cancelled=backfill.status is BulkActionStatus.CANCELED,
     )
 
 

@@ -123,7 +123,7 @@ class Launcher:
         self._launches: set[str] = set()
         self._recorded = 0
         self._job = build_definitions(settings, self._count, on_fetch).resolve_implicit_global_asset_job_def()
-        # All that is loaded by now stays: to look through it for garbage doubles what a plan of 50,000 cells costs.
+        # All that is loaded now stays: to look through it for garbage doubles what a plan of 50,000 cells costs.
         gc.freeze()
         atexit.register(gc.unfreeze)
 

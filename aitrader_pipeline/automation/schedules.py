@@ -5,7 +5,7 @@ import datetime as dt
 import dagster as dg
 
 from aitrader_pipeline.automation.backlog import missing_records
-from aitrader_pipeline.automation.sensors import session_request
+from aitrader_pipeline.automation.sensors import launched_assets, session_request
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.partitions import Axes, Block, calendar_of
 
@@ -19,7 +19,7 @@ def arena_schedules(settings: Settings, axes: Axes) -> list[dg.ScheduleDefinitio
     at = dt.datetime.combine(dt.date.min, calendar.regular_close) + _AFTER_THE_CLOSE
 
     @dg.schedule(
-        target=dg.AssetSelection.all(),
+        target=launched_assets(with_prices=True),
         cron_schedule=f"{at.minute} {at.hour} * * 1-5",
         execution_timezone=calendar.time_zone,
     )

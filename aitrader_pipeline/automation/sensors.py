@@ -36,6 +36,9 @@ from aitrader_pipeline.trading.launches import launch_of, newest_event
 
 # A tick has a minute; of a long history it tells in several.
 _TELL_SECONDS = 20.0
+# What a launch materialises; prices, where it is to load them, before it.
+_LAUNCHED = (SESSIONS, *BOOKS, *BOARDS)
+_LOADED = (PRICES, CORPORATE_ACTIONS)
 _RELOAD_PAGE = "Deployment > Code locations of the UI"
 
 
@@ -57,7 +60,7 @@ def arena_sensors(settings: Settings, axes: Axes) -> list[dg.SensorDefinition]:
 
 
 def _catch_up(settings: Settings, axes: Axes) -> dg.SensorDefinition:
-    @dg.sensor(target=dg.AssetSelection.all(), minimum_interval_seconds=60)
+    @dg.sensor(target=launched_assets(), minimum_interval_seconds=60)
     def catch_up(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Launches what the enabled models owe up to the newest session with prices, gaps included, each once."""
         try:
@@ -207,9 +210,14 @@ def nothing_due(backlog: Backlog) -> str:
     return f"up to date: {backlog.newest}; no prices for {span} yet"
 
 
+def launched_assets(*, with_prices: bool = False) -> dg.AssetSelection:
+    """What :func:`session_request` asks for."""
+    return dg.AssetSelection.assets(*(_LOADED if with_prices else ()), *_LAUNCHED)
+
+
 def session_request(block: Block, run_key: str, *, with_prices: bool = False) -> dg.RunRequest:
     """A run of a block's sessions with everything that follows from them."""
-    assets = (*((PRICES, CORPORATE_ACTIONS) if with_prices else ()), SESSIONS, *BOOKS, *BOARDS)
+    assets = (*(_LOADED if with_prices else ()), *_LAUNCHED)
     return dg.RunRequest(
         run_key=run_key,
         asset_selection=[dg.AssetKey(asset) for asset in assets],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.config import Settings
+from aitrader_pipeline.config_market import SourceConfig
 from aitrader_pipeline.market.actions import ActionBatch
 from aitrader_pipeline.market.answers import Kind, ReadAnswer, files_read, read_new_actions, read_new_bars
 from aitrader_pipeline.market.bars import PriceBatch
@@ -21,11 +22,12 @@ def raw_answers(settings: Settings) -> RawAnswers:
     return RawAnswers(settings.home / "raw_prices")
 
 
-def arena_vendor(settings: Settings, *, to_ask: bool) -> Vendor:
+def arena_vendor(settings: Settings, *, to_ask: bool, source: SourceConfig | None = None) -> Vendor:
     """The vendor that the config names.
 
     Args:
         settings: The active arena.
+        source: Where the config names it; None is the section `market` itself.
         to_ask: Whether it is to be asked, which takes a key; its answers are read without one.
 
     Raises:
@@ -34,7 +36,9 @@ def arena_vendor(settings: Settings, *, to_ask: bool) -> Vendor:
         VendorError: The vendor needs a library that is not installed.
     """
     market, symbols = settings.config.market, listed_symbols(settings.config)
-    return open_vendor(market, os.environ, market.calendar, raw_answers(settings), symbols=symbols, to_ask=to_ask)
+    return open_vendor(
+        source or market, os.environ, market.calendar, raw_answers(settings), symbols=symbols, to_ask=to_ask
+    )
 
 
 def read_bars(settings: Settings, mart: DuckDBResource) -> tuple[PriceBatch, Sequence[ReadAnswer]]:
@@ -48,6 +52,15 @@ def read_bars(settings: Settings, mart: DuckDBResource) -> tuple[PriceBatch, Seq
         return open_source(market.source, market.path).read(market.calendar), ()
     known = _files_read(mart, market.source, "bars")
     return read_new_bars(arena_vendor(settings, to_ask=False), raw_answers(settings), known, market.calendar)
+
+
+def read_compared(settings: Settings, source: SourceConfig) -> PriceBatch:
+    """Read all bars of the second source: of its files, or of all that it has answered."""
+    calendar = settings.config.market.calendar
+    if not source.is_vendor:
+        return open_source(source.source, source.path).read(calendar)
+    vendor = arena_vendor(settings, to_ask=False, source=source)
+    return read_new_bars(vendor, raw_answers(settings), frozenset(), calendar)[0]
 
 
 def read_actions(settings: Settings, mart: DuckDBResource) -> tuple[ActionBatch, Sequence[ReadAnswer], bool]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
+from aitrader_pipeline.catalog import PRICES
 from aitrader_pipeline.market.wanted import Wanted
 from aitrader_pipeline.store.sql import statement
 
@@ -18,6 +19,7 @@ def missing_sessions(
     source: str,
     now: dt.datetime,
     *,
+    stored: str = PRICES,
     retry_failed: bool = False,
 ) -> Mapping[str, Sequence[dt.date]]:
     """What a vendor is still to be asked for.
@@ -29,13 +31,14 @@ def missing_sessions(
         wanted: What the arena needs.
         source: The vendor.
         now: The moment.
+        stored: The table of the bars that are there.
         retry_failed: Ask again at once for what has failed, instead of after a day.
 
     Returns:
         Sessions without a whole bar by symbol, for every wanted symbol; mostly none.
     """
     _stage(con, wanted)
-    asked = {"source": source, "failed_since": now if retry_failed else now - _FAILED_FOR}
+    asked = {"source": source, "stored": stored, "failed_since": now if retry_failed else now - _FAILED_FOR}
     found = dict(con.execute(statement(_PACKAGE, "missing_sessions"), asked).fetchall())
     return {symbol: found.get(symbol, []) for symbol in wanted.symbols}
 

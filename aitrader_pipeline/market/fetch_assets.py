@@ -16,7 +16,7 @@ from aitrader_pipeline.market.arena_source import arena_vendor, raw_answers
 from aitrader_pipeline.market.assets import GROUP
 from aitrader_pipeline.market.coverage import missing_sessions, rebuild_coverage, stored_symbols
 from aitrader_pipeline.market.fetching import FailedAsk, Fetched, fetch_all
-from aitrader_pipeline.market.vendors import RawAnswer
+from aitrader_pipeline.market.vendors import RawAnswer, Vendor
 from aitrader_pipeline.market.wanted import wanted_bars
 from aitrader_pipeline.own_events import own_events
 from aitrader_pipeline.partitions import raw_price_partitions
@@ -100,32 +100,48 @@ def _raw_prices(settings: Settings, on_fetch: OnFetch) -> dg.AssetsDefinition:
             missing = missing_sessions(con, wanted, vendor.name, now, retry_failed=config.retry_failed)
         gaps = wanted.by_symbol() if config.again else missing
         by_session = vendor.answers_by == "session"
-        fetched = Fetched(vendor.asks(_selected(gaps, keys, config, by_session=by_session)))
-        context.log.info(f"{len(fetched.asks)} calls of {vendor.name} to make")
+        fetched = Fetched(vendor.asks(selected(gaps, keys, config, by_session=by_session)))
 
-        def came(answer: RawAnswer) -> None:
-            on_fetch(fetched)
+        def told(answer: RawAnswer) -> None:
             context.log_event(_event(answer, keys))
 
-        def failed(failure: FailedAsk) -> None:
-            on_fetch(fetched)
-            context.log.warning(failure.error)
-
         with own_events(context):
-            try:
-                run_interruptibly(
-                    fetch_all(vendor, fetched, raw_answers(settings), on_answer=came, on_failure=failed)
-                )
-            finally:
-                on_fetch(fetched)
-                with writing(duckdb) as con:
-                    note_fetched(con, vendor.name, fetched)
-            return _result(fetched)
+            ask(context, settings, duckdb, vendor, fetched, on_fetch, on_answer=told)
+            return dg.MaterializeResult(metadata=result_metadata(fetched))
 
     return raw_prices
 
 
-def _selected(
+def ask(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    mart: DuckDBResource,
+    vendor: Vendor,
+    fetched: Fetched,
+    on_fetch: OnFetch,
+    *,
+    on_answer: Callable[[RawAnswer], None] = lambda _: None,
+) -> None:
+    """Make the calls: each answer is kept as it comes, and what became of them is noted, whatever ends them."""
+    context.log.info(f"{len(fetched.asks)} calls of {vendor.name} to make")
+
+    def came(answer: RawAnswer) -> None:
+        on_fetch(fetched)
+        on_answer(answer)
+
+    def failed(failure: FailedAsk) -> None:
+        on_fetch(fetched)
+        context.log.warning(failure.error)
+
+    try:
+        run_interruptibly(fetch_all(vendor, fetched, raw_answers(settings), on_answer=came, on_failure=failed))
+    finally:
+        on_fetch(fetched)
+        with writing(mart) as con:
+            note_fetched(con, vendor.name, fetched)
+
+
+def selected(
     gaps: Mapping[str, Sequence[dt.date]], keys: set[str], config: FetchConfig, *, by_session: bool
 ) -> Mapping[str, Sequence[dt.date]]:
     """The gaps of the selected partitions and dates."""
@@ -159,16 +175,19 @@ def _event(answer: RawAnswer, keys: set[str]) -> dg.AssetMaterialization:
     )
 
 
-def _result(fetched: Fetched) -> dg.MaterializeResult[None]:
+def result_metadata(fetched: Fetched) -> dict[str, int | str | dg.MetadataValue]:
+    """What became of the calls.
+
+    Raises:
+        dagster.Failure: the vendor has refused the key.
+    """
     if fetched.key_refused:
         raise dg.Failure(fetched.ended_by, allow_retries=False)
-    return dg.MaterializeResult(
-        metadata={
-            "calls": len(fetched.asks),
-            "answers": len(fetched.answers),
-            "failed": len(fetched.failed),
-            "left": len(fetched.left),
-            "ended_by": fetched.ended_by or "",
-            "failures": dg.MetadataValue.json([failure.error for failure in fetched.failed[:_LISTED]]),
-        }
-    )
+    return {
+        "calls": len(fetched.asks),
+        "answers": len(fetched.answers),
+        "failed": len(fetched.failed),
+        "left": len(fetched.left),
+        "ended_by": fetched.ended_by or "",
+        "failures": dg.MetadataValue.json([failure.error for failure in fetched.failed[:_LISTED]]),
+    }

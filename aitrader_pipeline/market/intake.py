@@ -22,7 +22,7 @@ from aitrader_pipeline.market.bars import (
 from aitrader_pipeline.market.calendar import is_session
 from aitrader_pipeline.market.plain_bars import looked_at, looking
 
-_CHUNK = 25_000
+_CHUNK = 50_000
 # So many bars are looked at one by one before DuckDB has even started.
 _FEW = 1_000
 

@@ -33,6 +33,7 @@ from aitrader_pipeline.trading.traders import Trader
 from aitrader_pipeline.trading.traders.baselines import BaselineTrader
 from aitrader_pipeline.trading.traders.endpoint_gate import EndpointGate
 from aitrader_pipeline.trading.traders.openai import OpenAITrader
+from aitrader_pipeline.trading.traders.own import OwnTrader
 
 # Models that run side by side are some sessions apart at most; every view holds the whole history before it.
 _VIEWS_KEPT = 32
@@ -132,8 +133,7 @@ class Arena:
         if self.recordings.mode == "replay":
             return Absent()
         if model.trader != "openai":
-            trader: Trader = open_plugin(model.trader, model.params, f"{where}.trader")
-            return trader
+            return OwnTrader(model.trader, open_plugin(model.trader, model.params, f"{where}.trader"))
         agent = self.config.agent_config
         return OpenAITrader(
             signature=model.signature,

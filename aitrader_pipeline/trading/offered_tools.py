@@ -32,8 +32,8 @@ def offered_server(name: str, settings: Settings, date: dt.date | None) -> Serve
         date: the session at whose open nothing later is known.
 
     Raises:
-        CallError: the date is missing.
-        ConfigError: the date is outside of the arena's, or no session.
+        CallError: the date is missing, or no session.
+        ConfigError: the date is outside of the arena's.
         SessionError: there are no prices of that session.
         StoreError: there are no prices at all yet.
     """
@@ -41,10 +41,13 @@ def offered_server(name: str, settings: Settings, date: dt.date | None) -> Serve
         return math_server()
     if date is None:
         raise CallError(f"{name} needs --date: the session at whose open the tools know nothing later")
+    calendar = calendar_of(settings)
+    if not calendar.is_session(date):
+        raise CallError(f"--date {date}: {calendar.why_no_session(date)}")
     with reading(settings.mart_path) as con:
         history, actions = read_history(con, through=date), read_actions(con, through=date)
     records = RecordStore(settings.records_dir)
-    arena = Arena(settings.config, calendar_of(settings), history, records, actions=actions)
+    arena = Arena(settings.config, calendar, history, records, actions=actions)
     return arena.search_server(date) if name == "search" else price_server(arena.view(date))
 
 

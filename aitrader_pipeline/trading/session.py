@@ -184,7 +184,7 @@ async def run_session(
     playback = Playback(tape, contestant.asked_with)
     about = {"aitrader/date": view.date.isoformat(), "aitrader/model": contestant.signature}
     async with Toolbox.open(
-        own_tools, further_tools, contestant.tool_servers, about=about, playback=playback
+        own_tools, further_tools, contestant.tool_servers, about=about, playback=playback, deadline=deadline
     ) as toolbox:
         conversation = contestant.trader.converse(briefing)
         with _account(contestant, view.date, budget, journal) as account:
@@ -331,8 +331,9 @@ async def _converse(
         if not isinstance(reply, Reply):
             return reply
         _note(reply, transcript, step, time.perf_counter() - started)
-        if await _run_tools(reply, transcript, ledger, toolbox, budgets, step):
-            return "tool_budget"
+        ended = await _run_tools(reply, transcript, ledger, toolbox, budgets, step)
+        if ended is not None:
+            return ended
         if finishes(reply.text):
             return "finished"
         if not reply.tool_calls:
@@ -379,11 +380,11 @@ def _metered(
 
 async def _run_tools(
     reply: Reply, transcript: _Transcript, ledger: Ledger, toolbox: Toolbox, budgets: Budgets, step: int
-) -> bool:
-    """Run a reply's tool calls one after another, in the order given; True if the budget ended them."""
+) -> EndReason | None:
+    """Run a reply's tool calls one after another, in the order given; returns the budget that ended them."""
     for request in reply.tool_calls:
         if transcript.tool_calls >= budgets.max_tool_calls:
-            return True
+            return "tool_budget"
         transcript.tool_calls += 1
         result = await toolbox.call(request.name, request.arguments)
         transcript.note_orders(ledger, step)
@@ -401,7 +402,9 @@ async def _run_tools(
                 notes=dict(result.notes),
             )
         )
-    return False
+        if result.out_of_time:
+            return "time_budget"
+    return None
 
 
 def finishes(text: str) -> bool:

@@ -10,11 +10,15 @@ import mcp_types
 
 @dataclass(frozen=True)
 class ToolAnswer:
-    """The text for the trader, whether it is an error, and notes that are for the record alone."""
+    """The text for the trader, whether it is an error, and notes that are for the record alone.
+
+    One that is out of time was not waited for to its end: the session's time was over.
+    """
 
     text: str
     is_error: bool
     notes: Mapping[str, Any] = field(default_factory=dict)
+    out_of_time: bool = False
 
     @classmethod
     def error(cls, code: str, message: str) -> "ToolAnswer":

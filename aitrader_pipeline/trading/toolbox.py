@@ -28,6 +28,7 @@ from aitrader_pipeline.trading.traders import ToolSchema
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_NAME = 64
+_OUT_OF_TIME = "the session's time was over before the tool had answered"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -35,7 +36,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 class ToolResult:
     """The text that goes back to the trader, whether it is an error, what the tool was given, and its time.
 
-    The notes are for the record and not for the trader.
+    The notes are for the record and not for the trader. Out of time is what the session's end has cut short.
     """
 
     text: str
@@ -43,6 +44,7 @@ class ToolResult:
     input: Any
     seconds: float
     notes: Mapping[str, Any] = field(default_factory=dict)
+    out_of_time: bool = False
 
 
 @dataclass
@@ -91,6 +93,7 @@ class Toolbox:
         *,
         about: Mapping[str, str] = _NOTHING,
         playback: Playback | None = None,
+        deadline: float | None = None,
     ) -> AsyncIterator["Toolbox"]:
         """Connect to the servers and list their tools.
 
@@ -100,6 +103,7 @@ class Toolbox:
             further: the user's own.
             about: what the user's own servers are told of the session with every call.
             playback: records what others answer, or answers for them; without it they are asked.
+            deadline: by the monotonic clock, until when others are waited for.
 
         Raises:
             ConfigError: two servers offer a tool of the same name, or one of the user's own is set up wrongly.
@@ -117,11 +121,13 @@ class Toolbox:
                 for server in outward:
                     client = clients[server.name]
                     for tool in await border.tools(server.name, partial(_listed, client)):
-                        shelf.add(server.name, tool, border.route(tool.name, partial(_ask, client, tool.name)))
+                        call = _until(deadline, partial(_ask, client, tool.name))
+                        shelf.add(server.name, tool, border.route(tool.name, call))
                 listings = await asyncio.gather(*(border.tools(own.name, own.tools) for own in further))
                 for own, tools in zip(further, listings, strict=True):
                     for tool in tools:
-                        shelf.add(own.name, tool, border.route(tool.name, partial(own.call, tool.name, about)))
+                        call = _until(deadline, partial(own.call, tool.name, about))
+                        shelf.add(own.name, tool, border.route(tool.name, call))
                 yield cls(tuple(shelf.schemas), shelf.routes)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as the next line says
                 # The clients' task groups wrap an error and choke on a cancellation: it is raised after them.
@@ -147,7 +153,7 @@ class Toolbox:
         tally.errors += answer.is_error
         tally.seconds += seconds
         kept = given if given is not None else arguments
-        return ToolResult(answer.text, answer.is_error, kept, seconds, answer.notes)
+        return ToolResult(answer.text, answer.is_error, kept, seconds, answer.notes, answer.out_of_time)
 
     def usage(self) -> tuple[ToolUse, ...]:
         """Calls, errors and seconds per tool so far, by name; unknown tools are counted together."""
@@ -168,6 +174,21 @@ async def _ask(client: Client, name: str, arguments: dict[str, Any] | None) -> T
     except MCPError as error:
         return ToolAnswer.error("tool_failed", str(error))
     return ToolAnswer(text_of(result), bool(result.is_error), (result.meta or {}).get(NOTES, {}))
+
+
+def _until(deadline: float | None, route: Route) -> Route:
+    """The route, given up where the session's time is over; the arena's own tools never wait for anybody."""
+
+    async def answer(arguments: dict[str, Any] | None) -> ToolAnswer:
+        try:
+            async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()) as limit:
+                return await route(arguments)
+        except TimeoutError:
+            if limit.expired():
+                return ToolAnswer(_error("out_of_time", _OUT_OF_TIME), is_error=True, out_of_time=True)
+            raise
+
+    return answer
 
 
 def _decoded(arguments: object) -> tuple[dict[str, Any] | None, str | None]:

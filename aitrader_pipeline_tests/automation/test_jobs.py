@@ -1,6 +1,8 @@
 """Jobs: what `jobs` and `status` tell of every launch, however it was made and whatever became of it."""
 
 import datetime as dt
+import os
+import signal
 from typing import Any
 
 import dagster as dg
@@ -9,6 +11,7 @@ from dagster._core.events import AssetObservationData
 from dagster._core.execution.backfill import BulkActionStatus
 
 from aitrader_pipeline.automation.jobs import Job, job_of, job_shape, jobs_of, jobs_within
+from aitrader_pipeline.automation.launching import Launcher, Slice
 from aitrader_pipeline.automation.sensors import session_request
 from aitrader_pipeline.catalog import BOOKS
 from aitrader_pipeline.partitions import axes_of
@@ -29,6 +32,7 @@ CASH, HOLD, BROKEN = "cash", "buy_and_hold", "broken"
 MODELS = (CASH, HOLD)
 # Where nobody listens; a session fails before that, because its key is not set.
 NOWHERE = "http://127.0.0.1:9/v1"
+CANCELLED = "the launch was cancelled or interrupted; what was finished is kept, launch the same again"
 
 # Building what the server stores of a backfill still goes through a method that Dagster itself deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:Function `AssetSelection.sources`:DeprecationWarning")
@@ -135,11 +139,45 @@ def test_a_launch_that_was_cancelled_says_so(arena: ArenaHome, instance: dg.Dags
     run = add_run(instance, block_of(MODELS, TEN_DAYS[:2]), dg.DagsterRunStatus.STARTED)
     instance.report_run_canceled(run)
     job = the_job(arena, instance)
-    assert (job.status, job.error) == ("failed", "the run was cancelled")
-    assert errors(job, CASH) == [
-        "the run was cancelled",
-        "not run because an earlier session failed: the run was cancelled",
-    ]
+    assert (job.status, job.error) == ("failed", CANCELLED)
+    assert states(job, CASH) == ["pending"] * 2
+    assert errors(job, CASH) == [CANCELLED] * 2
+
+
+def test_interrupted_a_command_leaves_a_cancelled_run_and_nothing_of_it_has_failed(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    launcher = Launcher(arena.settings, instance, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        launcher.run(launcher.plan(Slice(end=day(TEN_DAYS[5]), models=MODELS)))
+    job = the_job(arena, instance)
+    run = instance.get_run_by_id(job.job_id)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.CANCELED
+    assert (job.status, job.error) == ("partial", CANCELLED)
+    assert job.count("completed") == len(arena.all_records()) > 0
+    assert job.count("pending") == 12 - job.count("completed") > 0
+    assert {detail.error for detail in job.details if detail.status == "pending"} == {CANCELLED}
+
+
+def test_what_a_cancelled_backfill_never_launched_has_not_failed_and_what_failed_before_has(
+    arena: ArenaHome, instance: dg.DagsterInstance
+) -> None:
+    backfill = add_backfill(arena, instance, cells_of((*MODELS, BROKEN), TEN_DAYS[:2]), "backfill1")
+    piece = {**block_of((BROKEN,), TEN_DAYS[:2]).tags(), "dagster/backfill": "backfill1"}
+    assert not arena.materialise("agent_sessions", tags=piece).success
+    run = add_run(instance, block_of((CASH,), TEN_DAYS[:2]), tags={"dagster/backfill": "backfill1"})
+    instance.report_run_failed(run, "its machine is gone")
+    end_backfill(instance, backfill, BulkActionStatus.CANCELED)
+    job = the_job(arena, instance)
+    assert job.status == "failed"
+    assert {name: states(job, name) for name in (*MODELS, BROKEN)} == {
+        CASH: ["failed"] * 2,
+        HOLD: ["pending"] * 2,
+        BROKEN: ["failed"] * 2,
+    }
+    assert errors(job, HOLD) == [CANCELLED] * 2
+    assert errors(job, CASH)[0] == "its machine is gone"
 
 
 def test_a_run_that_dies_says_what_dagster_knows_of_it(arena: ArenaHome, instance: dg.DagsterInstance) -> None:
@@ -279,8 +317,8 @@ def test_a_backfill_is_one_job_with_all_its_runs(arena: ArenaHome, instance: dg.
     end_backfill(instance, backfill, BulkActionStatus.CANCELED)
     job = the_job(arena, instance)
     assert job.status == "partial"
-    assert states(job, HOLD) == ["failed"] * 3
-    assert errors(job, HOLD)[0] == "the run was cancelled"
+    assert states(job, HOLD) == ["pending"] * 3
+    assert errors(job, HOLD) == [CANCELLED] * 3
     assert errors(job, CASH) == [None] * 3
 
 

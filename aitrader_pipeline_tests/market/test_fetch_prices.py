@@ -74,6 +74,51 @@ def test_what_a_vendor_has_is_fetched_loaded_and_told_of(
     assert fetched_symbols(arena) == keys
 
 
+@pytest.mark.parametrize("second", ["alpha_vantage", pytest.param("massive", marks=pytest.mark.slow)])
+def test_a_second_vendor_is_asked_for_bars_alone_and_what_it_says_otherwise_is_told_of(
+    second: str, vendors: PriceVendors, tmp_path: Path
+) -> None:
+    arena = arena_of(vendors, tmp_path, compare_with={"source": second, "base_url": vendors.url, **SPARING})
+    arena.ok("prices", "fetch")
+    assert arena.rows("SELECT source, count(*) FROM prices GROUP BY ALL") == [("tiingo", 8)]
+    assert arena.rows("SELECT source, count(*) FROM compared_prices GROUP BY ALL") == [(second, 8)]
+    asked = [one for one in vendors.asked if not one.path.startswith("/tiingo")]
+    assert len(asked) == {"alpha_vantage": 2, "massive": 4}[second]
+    arena.mart.unlink()
+    arena.ok("prices", "fetch")
+    assert len(vendors.asked) == len(asked) + 2
+    assert arena.rows("SELECT source, count(*) FROM compared_prices GROUP BY ALL") == [(second, 8)]
+    vendors.bars["AAPL"][THURSDAY] = (1.0, 1.0, 1.0, 1.0, 1)
+    reconfigure(arena, market={"compare_with": {"source": "yfinance", "base_url": vendors.url, **SPARING}})
+    result = arena.materialise("compared_prices")
+    (check,) = result.get_asset_check_evaluations()
+    assert (result.success, check.passed) == (True, False)
+    assert f"AAPL {THURSDAY}: close" in (check.description or "")
+    assert "in yfinance" in (check.description or "")
+
+
+@pytest.mark.slow
+def test_a_vendor_that_files_are_compared_with_is_fetched_and_what_fails_of_it_is_told(
+    vendors: PriceVendors, tmp_path: Path
+) -> None:
+    del vendors.bars["BRK.B"]
+    arena = arena_of(vendors, tmp_path, compare_with={"source": "massive", "base_url": vendors.url, **SPARING})
+    write = "symbol,date,open,high,low,close,volume\n" + f"AAPL,{TUESDAY},1,1,1,1,1\n"
+    (tmp_path / "own.csv").write_text(write, encoding="utf-8")
+    second = {"source": "tiingo", "base_url": vendors.url, **SPARING}
+    reconfigure(arena, market={"source": "files", "path": "own.csv", "compare_with": second})
+    assert "not fetched: BRK.B: " in arena.ok("prices", "fetch").said
+    assert arena.rows("SELECT DISTINCT source FROM prices") == [("files",)]
+    assert arena.rows("SELECT symbol, count(*) FROM compared_prices GROUP BY ALL") == [("AAPL", 3)]
+
+
+def test_a_vendor_is_not_compared_with_itself(vendors: PriceVendors, tmp_path: Path) -> None:
+    arena = arena_of(vendors, tmp_path, compare_with={"source": "tiingo"})
+    answer = arena.aitrader("prices", "fetch")
+    assert answer.status == 2
+    assert "market.compare_with: names tiingo again; a second source is files, or another vendor" in answer.said
+
+
 def test_what_is_there_is_not_asked_for_again(vendors: PriceVendors, tmp_path: Path) -> None:
     arena = arena_of(vendors, tmp_path)
     arena.ok("prices", "fetch")

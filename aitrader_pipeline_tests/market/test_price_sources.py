@@ -1,5 +1,6 @@
 """Every source gives the same bars for the same prices, and refuses a bad bar without losing a good one."""
 
+import gc
 import json
 from datetime import date
 from decimal import Decimal
@@ -249,6 +250,14 @@ def test_a_bad_jsonl_line_is_refused_with_its_number_and_the_rest_loads(tmp_path
     ):
         assert reason in text
     assert "ABC123" not in text
+
+
+def test_reading_json_leaves_the_collection_of_garbage_as_it_was(tmp_path: Path) -> None:
+    read_jsonl(tmp_path, document("AAPL", MERGED_KEYS, APPLE))
+    assert gc.isenabled()
+    with pytest.raises(PriceError):
+        read_jsonl(tmp_path, "no JSON")
+    assert gc.isenabled()
 
 
 def test_a_date_or_field_that_a_json_object_repeats_is_not_overwritten_silently(tmp_path: Path) -> None:

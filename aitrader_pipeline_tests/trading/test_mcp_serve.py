@@ -101,7 +101,10 @@ def test_what_cannot_be_served_is_said(arena: ArenaHome, tmp_path: Path) -> None
     dateless = arena.aitrader("mcp", "serve", "price")
     assert dateless.status == 2
     assert "price needs --date: the session at whose open the tools know nothing later" in dateless.said
-    assert "2025-10-04 is no session" in arena.aitrader("mcp", "serve", "price", "--date", "2025-10-04").said
+    for tools in ("price", "search"):
+        saturday = arena.aitrader("mcp", "serve", tools, "--date", "2025-10-04")
+        assert saturday.status == 2
+        assert "no session of the exchange; the nearest are 2025-10-03 and 2025-10-06" in saturday.said
     late = arena.aitrader("mcp", "serve", "price", "--date", "2035-10-04")
     assert (late.status, "is outside of it" in late.said) == (2, True)
     with socket.create_server(("127.0.0.1", 0)) as taken:

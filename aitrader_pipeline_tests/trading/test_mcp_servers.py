@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,9 @@ def arena_of(
     servers: Mapping[str, Any],
     models: Sequence[Mapping[str, Any]] | None = None,
     environ: Mapping[str, str] | None = None,
+    **settings: Any,
 ) -> Arena:
-    write_arena(folder, models or [model(M, endpoint.base_url)], GOLDEN)
+    write_arena(folder, models or [model(M, endpoint.base_url)], GOLDEN, **settings)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["mcpServers"] = servers
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -324,6 +326,31 @@ def test_a_call_that_takes_too_long_is_given_up_and_the_connection_serves_on(
         )
     assert json.loads(late) == {"error": "tool_failed", "message": "no answer within 1.5 s"}
     assert (echo, heard) == ("still here", "still here")
+
+
+def test_a_call_that_outlasts_the_session_ends_it_and_what_was_traded_before_stands(
+    tmp_path: Path, endpoint: OpenAIServer
+) -> None:
+    calls = (buy("AAPL", 5), call("slow", seconds=60), buy("AAPL", 1))
+    endpoint.script(M, says("", call("echo", text="up")), says("", *calls), finishes())
+    with web_server() as (url, _):
+        arena = arena_of(tmp_path, endpoint, {"web": {"url": url}}, time_limit_seconds=3)
+        (record,) = finished(arena, M, OCT_02)
+    assert (record.end_reason, record.end.shares) == ("time_budget", {"AAPL": 5})
+    assert (record.finished_at - record.started_at).total_seconds() < 30
+    _, bought, slow = answers(record)
+    assert [m.is_error for m in (bought, slow)] == [False, True]
+    assert json.loads(slow.content)["error"] == "out_of_time"
+    assert {(use.name, use.calls, use.errors) for use in record.tools} == {
+        ("buy", 1, 0),
+        ("echo", 1, 0),
+        ("slow", 1, 1),
+    }
+    assert len(endpoint.requests) == 2
+    replayed = replace(arena, recording="replay")
+    (again,) = finished(replayed, M, OCT_02, launch="launch-2")
+    assert again.essence() == record.essence()
+    assert len(endpoint.requests) == 2
 
 
 def test_a_server_that_was_restarted_between_two_sessions_is_connected_to_again() -> None:

@@ -38,10 +38,12 @@ def vendors() -> Iterator[Vendors]:
         yield running
 
 
-def arena_that_searches(folder: Path, endpoint: OpenAIServer, vendors: Vendors, provider: str | None) -> Arena:
+def arena_that_searches(
+    folder: Path, endpoint: OpenAIServer, vendors: Vendors, provider: str | None, **settings: Any
+) -> Arena:
     """The golden days' arena with a search; its key is in the environment."""
     folder.mkdir(exist_ok=True)
-    write_arena(folder, [model(M, endpoint.base_url)], QUOTES)
+    write_arena(folder, [model(M, endpoint.base_url)], QUOTES, **settings)
     path = folder / "config.json"
     search = {"provider": provider, "base_url": vendors.url, "timeout_seconds": 20}
     path.write_text(json.dumps({**json.loads(path.read_text()), "search": search}))
@@ -124,6 +126,18 @@ def test_a_search_that_fails_does_not_end_the_day_and_leaves_no_key_anywhere(
     )
     assert KEY.encode() not in everything
     assert b"s3arch" not in everything
+
+
+def test_a_search_that_outlasts_the_session_ends_it_and_what_was_traded_stands(
+    tmp_path: Path, endpoint: OpenAIServer, vendors: Vendors
+) -> None:
+    vendors.hangs = True
+    arena = arena_that_searches(tmp_path, endpoint, vendors, "jina", time_limit_seconds=2)
+    endpoint.script(M, says("", buy("AAPL", 1), SEARCHED, buy("AAPL", 1)), finishes())
+    (record,) = finished(arena, M, OCT_02)
+    assert (record.end_reason, record.end.shares) == ("time_budget", {"AAPL": 1})
+    assert json.loads(searching_line(record.messages).content)["error"] == "out_of_time"
+    assert (record.finished_at - record.started_at).total_seconds() < 15
 
 
 def test_without_a_search_the_tool_is_there_and_says_so_and_the_day_goes_on(

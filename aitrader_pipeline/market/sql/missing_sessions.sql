@@ -1,8 +1,8 @@
--- Sessions of which a symbol has no whole bar, unless the vendor was asked long enough after the close and had none,
+-- Sessions of which a symbol has no whole bar in the table $stored, unless the vendor was asked long enough after the close and had none,
 -- or a call for it has just failed.
 SELECT w.symbol, list(w.date ORDER BY w.date)
 FROM wanted_bars AS w
-LEFT JOIN prices AS p ON p.symbol = w.symbol AND p.date = w.date AND p.close IS NOT NULL
+LEFT JOIN query_table($stored) AS p ON p.symbol = w.symbol AND p.date = w.date AND p.close IS NOT NULL
 WHERE p.symbol IS NULL
     AND NOT EXISTS (
         SELECT 1

@@ -122,6 +122,6 @@ def _key(config: SourceConfig, environ: Mapping[str, str]) -> str:
     if names and not key:
         raise VendorKeyError(
             f"{config.source} needs a key: set {names[0]} in the environment, "
-            "or name the variable that holds it in market.api_key"
+            "or name the variable that holds it in api_key, beside its source"
         )
     return key
