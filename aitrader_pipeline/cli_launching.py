@@ -21,7 +21,7 @@ from aitrader_pipeline.config import Settings
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-    from aitrader_pipeline.automation.launching import Launcher, RefusedBars
+    from aitrader_pipeline.automation.launching import Launcher, LoadedPrices
     from aitrader_pipeline.market.fetching import Fetched
     from aitrader_pipeline.partitions import Axes
     from aitrader_pipeline.trading.record import SessionRecord
@@ -104,10 +104,7 @@ def launching(settings: Settings) -> Iterator[tuple["Launcher", ProgressBars]]:
 
     with opened(settings) as (instance, _):
         try:
-            yield (
-                Launcher(settings, instance, lambda r: bars.advance(MODEL_DAYS, f"{r.model} {r.date}"), on_fetch),
-                bars,
-            )
+            yield Launcher(settings, instance, on_record, on_fetch), bars
         except KeyboardInterrupt:
             say("interrupted; what is finished is kept: the same command goes on from there", style="red")
             raise typer.Exit(_INTERRUPTED) from None
@@ -135,15 +132,16 @@ def say(text: str, style: str = "") -> None:
     _messages.print(text, style=style, markup=False, soft_wrap=True)
 
 
-def warn_of(refused: "RefusedBars") -> None:
-    """Tell of bars and corporate actions that were refused; the run goes on without them."""
-    if not refused.count:
-        return
-    lines = [f"{refused.count} rows of the source are refused, all others are loaded:"]
-    lines += [f"  {line}" for line in refused.first[:_SHOWN_REFUSALS]]
-    if refused.count > _SHOWN_REFUSALS:
-        lines.append(f"  ... and {refused.count - _SHOWN_REFUSALS} more")
-    say("\n".join(lines), style="yellow")
+def warn_of(loaded: "LoadedPrices") -> None:
+    """Tell of bars and corporate actions that were refused, and of bars that are missing; the run goes on."""
+    if loaded.refused:
+        lines = [f"{loaded.refused} rows of the source are refused, all others are loaded:"]
+        lines += [f"  {line}" for line in loaded.first_refused[:_SHOWN_REFUSALS]]
+        if loaded.refused > _SHOWN_REFUSALS:
+            lines.append(f"  ... and {loaded.refused - _SHOWN_REFUSALS} more")
+        say("\n".join(lines), style="yellow")
+    if loaded.missing:
+        say(f"{loaded.missing} of the wanted bars are missing: see `aitrader prices status`", style="yellow")
 
 
 def fail_on(failures: list[str]) -> None:

@@ -39,13 +39,13 @@ def fetch(
     """Ask the vendor for the bars that are missing, those that complete most first. Can be stopped and resumed."""
     settings = load_settings()
     with launching(settings) as (launcher, _):
-        refused = launcher.fetch_prices(
+        loaded = launcher.fetch_prices(
             symbols=list(_tickers(symbols)),
             again=again,
             start=start.isoformat() if start else "",
             end=end.isoformat() if end else "",
         )
-    warn_of(refused)
+    warn_of(loaded)
     report = coverage_report(settings, _tickers(symbols))
     show(report.as_json(), report.summary_rows(), OutputFormat.TABLE, title=report.title)
 

@@ -81,11 +81,18 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class RefusedBars:
-    """Bars and corporate actions that could not be loaded: how many, and the first with file, line and reason."""
+class LoadedPrices:
+    """What is amiss with the prices after loading them.
 
-    count: int
-    first: tuple[str, ...]
+    Attributes:
+        refused: How many bars and corporate actions could not be loaded; all others are.
+        first_refused: The first of them with file, line and reason.
+        missing: How many bars the arena needs and has not.
+    """
+
+    refused: int
+    first_refused: tuple[str, ...]
+    missing: int
 
 
 @dataclass
@@ -132,11 +139,11 @@ class Launcher:
         self._recorded += record.launch in self._launches
         self._on_record(record)
 
-    def load_prices(self) -> RefusedBars:
+    def load_prices(self) -> LoadedPrices:
         """Materialise ``prices`` and what goes with them; of a vendor, what is missing is fetched first.
 
         Returns:
-            The bars and corporate actions that were refused; all others are loaded.
+            What is amiss with them.
 
         Raises:
             ArenaError: the source cannot be read; nothing of the stored prices is lost.
@@ -145,14 +152,14 @@ class Launcher:
             return self._fetched({"retry_failed": False})
         return self._load()
 
-    def fetch_prices(self, **config: object) -> RefusedBars:
+    def fetch_prices(self, **config: object) -> LoadedPrices:
         """Ask the vendor for what is missing, and load what came; the same of a vendor to compare with.
 
         Args:
             config: the settings of `FetchConfig`.
 
         Returns:
-            What was refused of it.
+            What is amiss with the prices then.
 
         Raises:
             CallError: the arena has no vendor.
@@ -167,21 +174,22 @@ class Launcher:
             _refuse_unfetched(self._execute([COMPARED_PRICES], config=_config_of(COMPARED_PRICES, config)))
         return refused
 
-    def _fetched(self, config: Mapping[str, object]) -> RefusedBars:
+    def _fetched(self, config: Mapping[str, object]) -> LoadedPrices:
         keys = raw_price_partitions(self._settings).get_partition_keys()
         failures = self._execute([RAW_PRICES], range_tags(keys[0], keys[-1]), _config_of(RAW_PRICES, config))
         refused = self._load()
         _refuse_unfetched(failures)
         return refused
 
-    def _load(self) -> RefusedBars:
+    def _load(self) -> LoadedPrices:
         failures = self._execute([PRICES, CORPORATE_ACTIONS, COVERAGE])
         if failures:
             raise ArenaError("prices could not be loaded: " + "; ".join(failures))
         bars, actions = self._metadata(PRICES), self._metadata(CORPORATE_ACTIONS)
-        return RefusedBars(
+        return LoadedPrices(
             bars.get("bars_refused", 0) + actions.get("actions_refused", 0),
             (*bars.get("refused", ()), *actions.get("refused", ())),
+            self._metadata(COVERAGE).get("missing", 0),
         )
 
     def _metadata(self, asset: str) -> Mapping[str, Any]:

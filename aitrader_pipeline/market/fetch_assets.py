@@ -1,7 +1,7 @@
 """Assets of the room `market` around the bars: what vendors answered, and which bars are there."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
@@ -86,10 +86,11 @@ def _raw_prices(settings: Settings, on_fetch: OnFetch) -> dg.AssetsDefinition:
     )
     def raw_prices(
         context: dg.AssetExecutionContext, config: FetchConfig, duckdb: DuckDBResource
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         """What the vendor answered, as it came. Fetches what is missing of the selected partitions.
 
-        A limit ends the batch: what came is kept, what is left is fetched by the next run.
+        A limit ends the batch: what came is kept, what is left is fetched by the next run. Partitions of which
+        something failed or is left are not materialised; they have an observation with the error.
         """
         vendor = arena_vendor(settings, to_ask=True)
         keys = set(context.partition_keys)
@@ -98,16 +99,32 @@ def _raw_prices(settings: Settings, on_fetch: OnFetch) -> dg.AssetsDefinition:
             now = dt.datetime.now(dt.UTC)
             wanted = wanted_bars(settings.config, now)
             missing = missing_sessions(con, wanted, vendor.name, now, retry_failed=config.retry_failed)
+            owed = missing_sessions(con, wanted, vendor.name, now, retry_failed=True)
         gaps = wanted.by_symbol() if config.again else missing
         by_session = vendor.answers_by == "session"
         fetched = Fetched(vendor.asks(selected(gaps, keys, config, by_session=by_session)))
 
-        def told(answer: RawAnswer) -> None:
-            context.log_event(_event(answer, keys))
+        def came(answer: RawAnswer) -> None:
+            context.log_event(_materialised(answer, keys))
+
+        def failed(failure: FailedAsk) -> None:
+            context.log_event(
+                dg.AssetObservation(
+                    RAW_PRICES, partition=_partition(failure.ask.key, keys), metadata={"error": failure.error}
+                )
+            )
 
         with own_events(context):
-            ask(context, settings, duckdb, vendor, fetched, on_fetch, on_answer=told)
-            return dg.MaterializeResult(metadata=result_metadata(fetched))
+            ask(context, settings, duckdb, vendor, fetched, on_fetch, on_answer=came, on_failure=failed)
+            refuse_key(fetched)
+            asked = {_partition(one.key, keys) for one in fetched.asks}
+            lacking = {str(date) if by_session else symbol for symbol, dates in owed.items() for date in dates}
+            for key in context.partition_keys:
+                if key not in asked | lacking:
+                    context.log_event(
+                        dg.AssetMaterialization(RAW_PRICES, partition=key, metadata={"nothing_missing": True})
+                    )
+            yield dg.MaterializeResult()
 
     return raw_prices
 
@@ -121,6 +138,7 @@ def ask(
     on_fetch: OnFetch,
     *,
     on_answer: Callable[[RawAnswer], None] = lambda _: None,
+    on_failure: Callable[[FailedAsk], None] = lambda _: None,
 ) -> None:
     """Make the calls: each answer is kept as it comes, and what became of them is noted, whatever ends them."""
     context.log.info(f"{len(fetched.asks)} calls of {vendor.name} to make")
@@ -131,6 +149,7 @@ def ask(
 
     def failed(failure: FailedAsk) -> None:
         on_fetch(fetched)
+        on_failure(failure)
         context.log.warning(failure.error)
 
     try:
@@ -158,12 +177,16 @@ def selected(
     }
 
 
-def _event(answer: RawAnswer, keys: set[str]) -> dg.AssetMaterialization:
-    """What Dagster is told of an answer; one about a company's actions belongs to its symbol."""
-    about = answer.key.partition("@")[0]
+def _partition(asked_for: str, keys: set[str]) -> str | None:
+    """The partition that a call is about: one about a company's actions belongs to its symbol, some to none."""
+    about = asked_for.partition("@")[0]
+    return about if about in keys else None
+
+
+def _materialised(answer: RawAnswer, keys: set[str]) -> dg.AssetMaterialization:
     return dg.AssetMaterialization(
         RAW_PRICES,
-        partition=about if about in keys else None,
+        partition=_partition(answer.key, keys),
         metadata={
             "asked_for": answer.key,
             "sessions": f"{answer.first} to {answer.last}",
@@ -175,14 +198,18 @@ def _event(answer: RawAnswer, keys: set[str]) -> dg.AssetMaterialization:
     )
 
 
-def result_metadata(fetched: Fetched) -> dict[str, int | str | dg.MetadataValue]:
-    """What became of the calls.
+def refuse_key(fetched: Fetched) -> None:
+    """End the step where the vendor has refused the key.
 
     Raises:
-        dagster.Failure: the vendor has refused the key.
+        dagster.Failure: it has.
     """
     if fetched.key_refused:
         raise dg.Failure(fetched.ended_by, allow_retries=False)
+
+
+def result_metadata(fetched: Fetched) -> dict[str, int | str | dg.MetadataValue]:
+    """What became of the calls."""
     return {
         "calls": len(fetched.asks),
         "answers": len(fetched.answers),

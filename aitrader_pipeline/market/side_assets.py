@@ -14,7 +14,7 @@ from aitrader_pipeline.market.arena_source import arena_vendor, raw_answers, rea
 from aitrader_pipeline.market.bars import PriceBatch
 from aitrader_pipeline.market.compared import save_compared
 from aitrader_pipeline.market.coverage import missing_sessions
-from aitrader_pipeline.market.fetch_assets import FetchConfig, OnFetch, ask, result_metadata, selected
+from aitrader_pipeline.market.fetch_assets import FetchConfig, OnFetch, ask, refuse_key, result_metadata, selected
 from aitrader_pipeline.market.fetching import Fetched
 from aitrader_pipeline.market.hourly import read_hourly, save_hourly
 from aitrader_pipeline.market.wanted import wanted_bars
@@ -130,6 +130,7 @@ def _fetch_second(
     of_bars = {*gaps, *(date.isoformat() for dates in gaps.values() for date in dates)}
     fetched = Fetched([one for one in vendor.asks(gaps) if one.key in of_bars])
     ask(context, settings, mart, vendor, fetched, on_fetch)
+    refuse_key(fetched)
     return fetched
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -123,8 +124,10 @@ def test_what_is_there_is_not_asked_for_again(vendors: PriceVendors, tmp_path: P
     arena = arena_of(vendors, tmp_path)
     arena.ok("prices", "fetch")
     calls = len(vendors.asked)
+    shutil.rmtree(arena.home / "dagster")
     assert "8 of 8 wanted bars" in arena.ok("prices", "fetch").out
     assert len(vendors.asked) == calls
+    assert fetched_symbols(arena) == {"AAPL", "BRK.B"}
     arena.ok("prices", "fetch", "--again", "--symbols", "aapl")
     assert len(vendors.asked) == calls + 1
 
@@ -175,6 +178,16 @@ def test_a_symbol_that_fails_stops_no_other_and_is_told_of(vendors: PriceVendors
     assert "4 of 8 wanted bars" in answer.out
     [(error,)] = arena.rows("SELECT error FROM price_fetches WHERE key = 'AAPL'")
     assert error.startswith("AAPL: ")
+    assert fetched_symbols(arena) == {"BRK.B"}
+    with arena.instance() as instance:
+        [observation] = instance.fetch_observations(dg.AssetKey("raw_prices"), limit=5).records
+    assert observation.partition_key == "AAPL"
+    told = observation.asset_observation
+    assert told is not None
+    assert told.metadata["error"].value == error
+    # A run leaves it alone for a day: nothing of it is there all the same.
+    assert "4 of the wanted bars are missing: see `aitrader prices status`" in arena.ok("run").said
+    assert fetched_symbols(arena) == {"BRK.B"}
 
 
 def test_a_limit_in_the_middle_loses_nothing_and_the_next_fetch_goes_on(
@@ -184,6 +197,7 @@ def test_a_limit_in_the_middle_loses_nothing_and_the_next_fetch_goes_on(
     first = arena.ok("prices", "fetch")
     assert "1 calls are left: tiingo: its 1 calls of the day are spent" in first.said
     assert "4 of 8 wanted bars" in first.out
+    assert len(fetched_symbols(arena)) == 1
     reconfigure(arena, market={"calls_per_day": 2})
     assert "8 of 8 wanted bars" in arena.ok("prices", "fetch").out
     assert len({asked.path for asked in vendors.asked}) == len(vendors.asked) == 2
