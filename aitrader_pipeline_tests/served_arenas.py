@@ -28,12 +28,12 @@ EVERY_BOOK = (SESSIONS, *BOOKS)
 _MARK = "AITRADER_TEST_SERVED"
 _START_SECONDS = 120.0
 _POLL_SECONDS = 0.2
-# By what a command line tells the parts apart; a run is a process that a code server has spawned.
+# By what a command line tells the parts apart; a run has that of the older one from which it was forked.
 _COMMANDS: dict[Part, str] = {
     "webserver": "-m dagster_webserver",
     "daemon": "-m dagster._daemon run",
     "code server": "-m dagster api grpc",
-    "run": "multiprocessing.spawn",
+    "run": "multiprocessing.forkserver",
 }
 _PARENT = "-m dagster dev"
 _UNFINISHED = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
@@ -208,9 +208,8 @@ class ServedArena:
         processes = _processes(self.mark)
         found = [process for process, command in processes.items() if _COMMANDS[part] in command]
         if part == "run":
-            servers = (process for process, command in processes.items() if _COMMANDS["code server"] in command)
-            spawned = {child for server in servers for child in server.children()}
-            found = [process for process in found if process in spawned]
+            forked = [child for source in found[:1] for child in source.children()]
+            found = [process for process in found if process in forked]
         for process in found[-1:]:
             _kill(process)
         return bool(found)

@@ -86,7 +86,7 @@ def backfill(arena: ArenaHome, cells: Sequence[Cell]) -> Measure:
 
 @contextmanager
 def peak_of_runs(arena: ArenaHome) -> Iterator[Callable[[], float]]:
-    """While this is open, watch the processes that a code server spawns for an arena's runs.
+    """While this is open, watch the processes forked for an arena's runs, and the one that they are forked from.
 
     Yields:
         A function that returns the MiB of the largest so far.
@@ -112,7 +112,7 @@ def _peaks_of_runs(home: str) -> Iterator[float]:
     for process in Path("/proc").glob("[0-9]*"):
         # A process may end while it is looked at, and those of others may not be looked at.
         with suppress(OSError):
-            if b"multiprocessing.spawn" in (process / "cmdline").read_bytes() and (
+            if b"multiprocessing.forkserver" in (process / "cmdline").read_bytes() and (
                 home.encode() in (process / "environ").read_bytes()
             ):
                 yield _peak_mib(process)

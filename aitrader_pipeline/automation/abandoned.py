@@ -1,11 +1,10 @@
 """Runs whose process has died: it could not say that they were over, so another process does.
 
-Every run says which process runs it. Dagster's own launcher for one machine knows its workers only as long as the
-code server that has started them lives; after a crash of everything nobody would end their runs.
+Every run says which process runs it: a launcher knows its processes only as long as its own one lives, and after a
+crash of everything nobody would end their runs.
 """
 
 import datetime as dt
-import os
 import socket
 from collections.abc import Iterator, Mapping
 
@@ -29,15 +28,19 @@ _BEGUN = [
 _CLOCK_SECONDS = 5
 # A run names its process at once; the daemon itself ends, and tries again, one that takes too long to start.
 _PATIENCE = dt.timedelta(seconds=60)
-_DIED = "its process has died; what was finished is kept, launch the same again"
+DIED = "its process has died; what was finished is kept, launch the same again"
 
 
-def process_tags(run_id: str) -> Mapping[str, str]:
-    """The tags by which a run says that it is run by this process.
+def process_tags(run_id: str, pid: int | None = None) -> Mapping[str, str]:
+    """The tags by which a run says which process of this machine runs it; by default this one.
 
     The run's id is in it, because Dagster gives the tags of a run to its retries as well.
+
+    Raises:
+        psutil.NoSuchProcess: there is none.
     """
-    return {_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid()):.0f}:{run_id}"}
+    process = psutil.Process(pid)
+    return {_PROCESS_TAG: f"{socket.gethostname()}:{process.pid}:{process.create_time():.0f}:{run_id}"}
 
 
 class _NamedInProcessExecutor(InProcessExecutor):
@@ -70,32 +73,41 @@ def end_abandoned_runs(instance: dg.DagsterInstance, now: dt.datetime | None = N
         if not _is_abandoned(record, instance, now or dt.datetime.now(dt.UTC)):
             continue
         if run.status is dg.DagsterRunStatus.CANCELING:
-            instance.report_run_canceled(run, _DIED)
+            instance.report_run_canceled(run, DIED)
         else:
-            instance.report_run_failed(run, _DIED)
+            instance.report_run_failed(run, DIED)
         ended.append(run.run_id)
     return ended
 
 
+def has_died(run: dg.DagsterRun) -> bool:
+    """Whether the process that a run has named has died; not, where nothing of it can be seen from here."""
+    said = _said(run)
+    return said is not None and said[0] == socket.gethostname() and living_process(run) is None
+
+
+def living_process(run: dg.DagsterRun) -> psutil.Process | None:
+    """The very process of this machine that runs a run, not another one that got its number; None without one."""
+    host, pid, started = _said(run) or ("", "", "")
+    if host != socket.gethostname():
+        return None
+    try:
+        process = psutil.Process(int(pid))
+        lives = process.status() != psutil.STATUS_ZOMBIE
+        return process if lives and abs(process.create_time() - float(started)) < _CLOCK_SECONDS else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _said(run: dg.DagsterRun) -> tuple[str, str, str] | None:
+    """Host, number and start of the process that a run has named."""
+    host, pid, started, run_id = run.tags.get(_PROCESS_TAG, ":::").rsplit(":", 3)
+    return (host, pid, started) if run_id == run.run_id else None
+
+
 def _is_abandoned(record: dg.RunRecord, instance: dg.DagsterInstance, now: dt.datetime) -> bool:
     run = record.dagster_run
-    said = run.tags.get(_PROCESS_TAG, "").rsplit(":", 3)
-    if said[-1] == run.run_id:
-        host, pid, started, _ = said
-        return host == socket.gethostname() and not _lives(int(pid), float(started))
+    if _said(run):
+        return has_died(run)
     patience = _PATIENCE + dt.timedelta(seconds=instance.run_monitoring_start_timeout_seconds)
     return now - record.update_timestamp > patience and run.status is not dg.DagsterRunStatus.CANCELING
-
-
-def _lives(pid: int, started: float) -> bool:
-    """Whether this very process lives, and not another one that got its number."""
-    try:
-        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return False
-        return abs(_started(pid) - started) < _CLOCK_SECONDS
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _started(pid: int) -> float:
-    return psutil.Process(pid).create_time()

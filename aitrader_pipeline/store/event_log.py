@@ -8,6 +8,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,10 +64,14 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         return self._engines[shard]
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store events together; a batch that is not all asset events of one run goes the usual way."""
-        if len({e.run_id for e in events}) != 1 or not all(_is_asset_event(e) for e in events):
-            super().store_event_batch(events)
-            return
+        """Store events together; what is no asset event, as that a check is planned, goes the usual way."""
+        for (_, of_assets), neighbours in groupby(events, lambda event: (event.run_id, _is_asset_event(event))):
+            if of_assets:
+                self._store_asset_events(list(neighbours))
+            else:
+                super().store_event_batch(list(neighbours))
+
+    def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
         with self.run_connection(events[0].run_id) as run_log:
             for event in events:
                 run_log.execute(self.prepare_insert_event(event))

@@ -31,6 +31,7 @@ KEYS = GRID.get_partition_keys()
 SESSIONS, TABLE = dg.AssetKey("sessions"), dg.AssetKey("table")
 OWN_YAML = "telemetry: {enabled: false}\n"
 BATCHING, OWN = "batching", "own"
+PLANNED = (dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED)
 
 
 class FailAt(dg.Config):
@@ -84,7 +85,9 @@ def open_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     def opened(kind: str) -> Iterator[Home]:
         folder = tmp_path / kind
         folder.mkdir(exist_ok=True)
-        (folder / "dagster.yaml").write_text(OWN_YAML + (event_log_section(folder) if kind == BATCHING else ""))
+        (folder / "dagster.yaml").write_text(
+            OWN_YAML + (event_log_section(folder) if kind.startswith(BATCHING) else "")
+        )
         monkeypatch.setenv("DAGSTER_HOME", str(folder))
         with dg.DagsterInstance.from_config(str(folder)) as instance:
             yield Home(instance, [])
@@ -252,11 +255,29 @@ def test_a_batch_takes_two_transactions_whatever_its_size(open_home: Callable[[s
         with open_home(kind) as home, counted_commits() as counts:
             run(home)
             commits[kind] = counts["commit"]
-    # Dagster's storage commits each of the 20 materializations twice: to the run's log and to the index.
-    assert commits[OWN] - commits[BATCHING] == 2 * 20 - 2
+    # Dagster's storage commits each event twice, to the run's log and to the index: here the 20 materializations,
+    # and that these and the table are planned.
+    assert commits[OWN] - commits[BATCHING] == (2 * 20 - 2) + (2 * 21 - 2)
 
 
-def test_events_of_several_runs_or_kinds_in_one_batch_go_the_usual_way(open_home: Callable[[str], Any]) -> None:
+def test_checks_that_are_planned_with_assets_do_not_tear_their_batch(open_home: Callable[[str], Any]) -> None:
+    """Dagster plans both in one batch, whenever it launches assets that are checked."""
+    with open_home(OWN) as home:
+        run(home)
+        entries = home.instance.all_logs(home.run_ids[0])
+    assets, checks = ([entry for entry in entries if entry.dagster_event_type is kind] for kind in PLANNED)
+    assert len(assets) > 20
+    assert len(checks) == 1
+    commits = []
+    for batch in ([*assets, *checks], checks):
+        with open_home(f"{BATCHING} {len(batch)}") as home, counted_commits() as counts:
+            home.log.store_event_batch(batch)
+            assert home.instance.all_logs(batch[0].run_id) == batch
+            commits.append(counts["commit"])
+    assert commits[0] - commits[1] == 2
+
+
+def test_events_of_several_runs_in_one_batch_are_all_told(open_home: Callable[[str], Any]) -> None:
     with open_home(OWN) as home:
         run(home, KEYS[:2])
         run(home, KEYS[2:4])
