@@ -1,4 +1,4 @@
-"""The universe as a config states it: symbols, and from when to when each is a member where that is known."""
+"""The universe as a config states it: symbols, when each is a member, and of which sector, where that is known."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from aitrader_pipeline.errors import ConfigError
 
 _SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=-]*")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_KEYS = ("symbol", "from", "to")
+_KEYS = ("symbol", "from", "to", "sector")
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,16 @@ class Membership:
         symbol: The ticker.
         first: The first day; None has always been one.
         last: The last day; None goes on.
+        sector: What it is counted under when profits are summed up; no session knows it.
     """
 
     symbol: str
     first: date | None = None
     last: date | None = None
+    sector: str | None = None
 
     def __str__(self) -> str:
-        """For people, and for the hash of the settings: ``X from 2024-12-23 to 2025-05-16``."""
+        """Without its sector, for people and for the hash of the settings: ``X from 2024-12-23 to 2025-05-16``."""
         since = f" from {self.first}" if self.first else ""
         return self.symbol + since + (f" to {self.last}" if self.last else "")
 
@@ -52,6 +54,15 @@ def members_on(entries: Sequence[Entry], day: date) -> tuple[str, ...]:
         for entry in entries
         if isinstance(entry, str) or entry.covers(day)
     )
+
+
+def sectors_of(entries: Sequence[Entry]) -> Mapping[str, str]:
+    """The sector of every symbol that has one; the newest entry's."""
+    return {
+        entry.symbol: entry.sector
+        for entry in entries
+        if isinstance(entry, Membership) and entry.sector is not None
+    }
 
 
 def strict_date(value: object) -> object:
@@ -94,7 +105,7 @@ def entries_of_file(value: object) -> object:
 
 
 def entry_of(value: object) -> Entry:
-    """Take one entry: a symbol, or an object with a symbol and the first and the last day of its membership."""
+    """Take one entry: a symbol, or an object with it, the first and the last day of its membership, its sector."""
     if isinstance(value, Mapping):
         return _membership(value)
     if not isinstance(value, str):
@@ -132,4 +143,7 @@ def _membership(entry: Mapping[object, object]) -> Membership:
     first, last = (day if isinstance(day, date) else None for day in days)
     if first and last and last < first:
         raise ValueError(f"ends on {last}, before it begins on {first}")
-    return Membership(symbol_text(symbol), first, last)
+    sector = entry.get("sector")
+    if sector is not None and not (isinstance(sector, str) and sector.strip()):
+        raise ValueError("has a sector that is no text; leave it out where it is not known")
+    return Membership(symbol_text(symbol), first, last, sector.strip() if isinstance(sector, str) else None)

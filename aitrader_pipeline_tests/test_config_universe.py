@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from aitrader_pipeline.config import ArenaConfig, explain
+from aitrader_pipeline.config_universe import sectors_of
 from aitrader_pipeline.errors import ConfigError
 from aitrader_pipeline_tests.markets import baseline
 
@@ -50,6 +51,21 @@ def test_a_file_may_hold_such_entries(tmp_path: Path) -> None:
     assert hash_of(tmp_path, "symbols.json") == hash_of(tmp_path, ["AAPL", PALANTIR])
 
 
+def test_a_sector_is_known_by_the_symbol_and_changes_no_setting_of_a_session(tmp_path: Path) -> None:
+    entries = ["AAPL", {"symbol": "msft", "sector": " Software "}, {**PALANTIR, "sector": "Software"}]
+    assert sectors_of(config_of(tmp_path, entries).agent_config.stock_symbols or ()) == {
+        "MSFT": "Software",
+        "PLTR": "Software",
+    }
+    assert hash_of(tmp_path, entries) == hash_of(tmp_path, ["AAPL", "MSFT", PALANTIR])
+
+
+@pytest.mark.parametrize("sector", ["", "  ", 7])
+def test_a_sector_that_is_no_text_is_refused(sector: object, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has a sector that is no text; leave it out where it is not known"):
+        config_of(tmp_path, [{"symbol": "AAPL", "sector": sector}])
+
+
 def test_the_settings_tell_of_the_dates(tmp_path: Path) -> None:
     rows = dict(explain(config_of(tmp_path, ["AAPL", PALANTIR, MODERNA])))
     assert rows["agent_config.stock_symbols"] == "3: AAPL, PLTR from 2024-12-23, MRNA to 2024-12-20"
@@ -71,7 +87,7 @@ def test_the_hash_depends_on_the_dates_the_lot_and_the_currency(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        ({"symbol": "X", "since": "2024-01-02"}, "'since' is not known in an entry; it has symbol, from, to"),
+        ({"symbol": "X", "since": "2024-01-02"}, "'since' is not known in an entry; it has symbol, from, to, sector"),
         (
             {"from": "2024-01-02"},
             "has no symbol in quotes; an entry is such as {'symbol': 'AAPL', 'from': '2024-12-23'}",
