@@ -120,7 +120,7 @@ class ServedArena:
         self, block: Block, assets: Sequence[str] = EVERY_BOOK, *, run_config: Mapping[str, Any] | None = None
     ) -> str:
         """Launch a rectangle as one run; returns its id."""
-        selector = {**_JOB, "assetSelection": [{"path": [asset]} for asset in assets], "assetCheckSelection": []}
+        selector = {**_JOB, "assetSelection": [{"path": [asset]} for asset in assets]}
         tags = [{"key": key, "value": value} for key, value in block.tags().items()]
         params = {
             "selector": selector,
