@@ -4,8 +4,9 @@
 
 Each size is made anew (200 models x 252 sessions x 19 fills, and as many times the models), measured in a process
 of its own and removed. A rebuild is one transaction with its commit; the first fills empty tables, those after it
-find the same rows there. A question is asked once before it is timed. `--folder` is where the marts lie, else in
-a temporary one; ten times the rows take some GiB of memory to make.
+find the same rows there. A question is asked once before it is timed. `decision_comparison` is asked for all its
+18 million rows at the first size only, and compared with the scan of a table that holds them. `--folder` is where
+the marts lie, else in a temporary one; ten times the rows take some GiB of memory.
 """
 
 import argparse
@@ -117,6 +118,7 @@ QUESTIONS = (
     Question("profit by symbol of a model", f"FROM profit_by_symbol WHERE model = '{MODEL}' ORDER BY profit DESC"),
     Question("decisions of all in a session", f"{_COMPARED} WHERE date = DATE '2025-05-15'"),
 )
+_WHOLE = Question("decisions of all pairs", _COMPARED)
 # Every column of every row, as a query over all of them reads it.
 _SCAN = "SELECT count(*), max(symbol), sum(amount), sum(price), sum(cash), max(model), max(date) FROM positions"
 
@@ -130,31 +132,44 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"{Size().positions:,} rows of positions, and as many times; {machine()}\n", flush=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        told = [_measured(Path(folder), times, arguments.again) for times in arguments.times]
+        told = [
+            _measured(Path(folder), times, arguments.again, whole=place == 0)
+            for place, times in enumerate(arguments.times)
+        ]
     sizes = [f"{times}x" for times in arguments.times]
     print("Rebuilds, s: the first, then the median of those after it\n")
     print(table(("", *sizes), _rebuild_rows(told)))
-    print(f"\nbudget at 1x: {REBUILD_BUDGET_SECONDS:g} s for all of them together\n")
+    print(f"\nbudget at 1x: {REBUILD_BUDGET_SECONDS:g} s for all of them together")
+    print("(n): the first one, in that of the first size\n")
     print("Questions, ms warm (in bare scans)\n")
     print(table(("", *sizes), _question_rows(told)))
     print(f"\nbudget at 1x: {QUESTION_BUDGET_MS:g} ms or {QUESTION_BUDGET_SCANS:g} bare scans")
+    view, stored = told[0].whole
+    print(f"\n{_WHOLE.name}: {1000 * view:.0f} ms, {view / stored:.1f} scans of a table with these rows")
 
 
 @dataclass(frozen=True)
 class Told:
-    """Seconds of one size: of each rebuild the first and the later ones, of the scan and of each question."""
+    """Seconds of one size: of each rebuild the first and the later ones, of the scan and of each question.
+
+    Attributes:
+        whole: Of all of `decision_comparison`, by the view and as a table; not a number where it was not asked.
+    """
 
     first: Sequence[float]
     later: Sequence[float]
     scan: float
     questions: Sequence[float]
+    whole: tuple[float, float]
 
 
-def _measured(folder: Path, times: int, again: int) -> Told:
+def _measured(folder: Path, times: int, again: int, *, whole: bool) -> Told:
     mart = folder / f"{times}x.duckdb"
     size = Size(models=200 * times)
     made = in_own_process("made", size.positions, made_seconds, mart, size)
-    peak = in_own_process("measured", size.positions, measured_seconds, mart, again, mart.with_suffix(".told"))
+    peak = in_own_process(
+        "measured", size.positions, measured_seconds, mart, again, whole, mart.with_suffix(".told")
+    )
     found = [float(line) for line in mart.with_suffix(".told").read_text().split()]
     mart.unlink()
     print(
@@ -163,7 +178,7 @@ def _measured(folder: Path, times: int, again: int) -> Told:
         flush=True,
     )
     n = len(REBUILDS)
-    return Told(found[:n], found[n : 2 * n], found[2 * n], found[2 * n + 1 :])
+    return Told(found[:n], found[n : 2 * n], found[2 * n], found[2 * n + 1 : -2], (found[-2], found[-1]))
 
 
 def made_seconds(mart: Path, size: Size) -> float:
@@ -173,7 +188,7 @@ def made_seconds(mart: Path, size: Size) -> float:
     return time.perf_counter() - started
 
 
-def measured_seconds(mart: Path, again: int, told: Path) -> float:
+def measured_seconds(mart: Path, again: int, whole: bool, told: Path) -> float:
     """Rebuild and ask everything, and write the seconds into a file; returns their sum."""
     with duckdb.connect(str(mart)) as con:
         con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
@@ -181,9 +196,16 @@ def measured_seconds(mart: Path, again: int, told: Path) -> float:
         later = [statistics.median(seconds) for seconds in zip(*rounds[1:], strict=True)]
         scan = _asked(con, Question("bare scan", _SCAN), again)
         asked = [_asked(con, question, again) for question in QUESTIONS]
+        all_pairs = _whole(con, again) if whole else (math.nan, math.nan)
     seconds = [*rounds[0], *later, scan, *asked]
-    told.write_text("\n".join(map(str, seconds)))
+    told.write_text("\n".join(map(str, [*seconds, *all_pairs])))
     return math.fsum(seconds)
+
+
+def _whole(con: Mart, again: int) -> tuple[float, float]:
+    view = _asked(con, _WHOLE, again)
+    con.execute("CREATE TEMP TABLE compared AS FROM decision_comparison")
+    return view, _asked(con, Question("table", _WHOLE.query.replace("decision_comparison", "compared")), again)
 
 
 def _seconds_of(con: Mart, rebuild: Rebuild) -> float:
@@ -205,11 +227,13 @@ def _asked(con: Mart, question: Question, again: int) -> float:
 
 
 def _rebuild_rows(told: Sequence[Told]) -> list[list[object]]:
-    rows: list[list[object]] = [
-        [rebuild.name, *(f"{size.first[n]:.2f}, {size.later[n]:.2f}" for size in told)]
-        for n, rebuild in enumerate(REBUILDS)
+    taken = [[(size.first[n], size.later[n]) for size in told] for n in range(len(REBUILDS))]
+    rows = [*taken, [(math.fsum(size.first), math.fsum(size.later)) for size in told]]
+    names = [*(rebuild.name for rebuild in REBUILDS), "all of them"]
+    return [
+        [name, *(f"{first:.2f}, {later:.2f} ({first / row[0][0]:.1f})" for first, later in row)]
+        for name, row in zip(names, rows, strict=True)
     ]
-    return [*rows, ["all of them", *(f"{sum(size.first):.2f}, {sum(size.later):.2f}" for size in told)]]
 
 
 def _question_rows(told: Sequence[Told]) -> list[list[object]]:

@@ -1,26 +1,22 @@
 """Decision science: what the decisions were worth, who decides alike, and what stated confidence is worth."""
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import Any
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from aitrader_pipeline.ranking.agreement import HOLD, compare
 from aitrader_pipeline.ranking.calibration import calibrate, wilson_interval
-from aitrader_pipeline.ranking.figures import Bools, Floats, known
+from aitrader_pipeline.ranking.figures import Bools, Floats
 from aitrader_pipeline.store.sql import statement
-from aitrader_pipeline.store.staging import insert_rows, row_count
+from aitrader_pipeline.store.staging import insert_columns, insert_rows, replace_rows, row_count
 
 _PACKAGE = "aitrader_pipeline.ranking"
 TABLES = ("forward_returns", "decision_outcomes", "model_agreement", "confidence_calibration", "profit_by_symbol")
 _HORIZONS = (1, 5, 20)
-_SIDE_RETURNS = tuple(f"side_return_{side}_{horizon}_pct" for side in (1, 2) for horizon in _HORIZONS)
-_AGREEMENT = (
-    "model_1", "model_2", "sessions", "decisions", "observed_agreement", "kappa", "diverging",
-    *_SIDE_RETURNS, "reason",
-)  # fmt: skip
 _CALIBRATION = (
     "model", "bucket", "decisions", "mean_confidence", "hit_rate_pct", "hit_rate_low_pct", "hit_rate_high_pct",
     "brier_score", "reliability", "resolution", "uncertainty", "skill", "reason",
@@ -37,14 +33,15 @@ def rebuild_decision_tables(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
         The number of rows by table.
     """
     con.execute(statement(_PACKAGE, "stage_ticker_lines"))
-    for table in ("forward_returns", "decision_outcomes", "profit_by_symbol"):
+    replace_rows(con, "forward_returns", ("symbol", "date"), statement(_PACKAGE, "forward_returns"))
+    for table in ("decision_outcomes", "profit_by_symbol"):
         con.execute(f"DELETE FROM {table}")  # noqa: S608 # nosec B608 - the program's own name
         con.execute(f"INSERT INTO {table} BY NAME {statement(_PACKAGE, table)}")
     for name in ("contestants", "decided_items"):
         con.execute(statement(_PACKAGE, f"stage_{name}"))
     models = [model for (model,) in con.execute("SELECT model FROM contestants ORDER BY number").fetchall()]
     con.execute("DELETE FROM model_agreement")
-    insert_rows(con, "model_agreement", _AGREEMENT, _agreement(con, models))
+    insert_columns(con, "model_agreement", _agreement(con, models))
     con.execute("DELETE FROM confidence_calibration")
     insert_rows(con, "confidence_calibration", _CALIBRATION, _calibrations(con, models))
     for name in ("ticker_lines", "contestants", "decided_items"):
@@ -52,7 +49,7 @@ def rebuild_decision_tables(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {table: row_count(con, table) for table in TABLES}
 
 
-def _agreement(con: duckdb.DuckDBPyConnection, models: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+def _agreement(con: duckdb.DuckDBPyConnection, models: Sequence[str]) -> dict[str, NDArray[Any]]:
     items = con.execute(statement(_PACKAGE, "decided_items")).fetchnumpy()
     session_of = np.asarray(items["session"], dtype=np.int64)
     forward = np.column_stack([_floats(items[f"forward_return_{horizon}_pct"]) for horizon in _HORIZONS]) / 100
@@ -73,26 +70,31 @@ def _calibrations(con: duckdb.DuckDBPyConnection, models: Sequence[str]) -> Iter
         yield from _calibration(model, confidence[start:end], came_true[start:end])
 
 
-def _pairs(models: Sequence[str], traded: Bools, decisions: Floats, forward: Floats) -> Iterator[tuple[Any, ...]]:
+def _pairs(models: Sequence[str], traded: Bools, decisions: Floats, forward: Floats) -> dict[str, NDArray[Any]]:
+    """The columns of ``model_agreement``: a row for every two models that have a session in common."""
     agreement, parted = compare(decisions, forward)
     present = traded.astype(np.float64)
     sessions = (present.T @ present).astype(np.int64)
-    for first, second in combinations(range(len(models)), 2):
-        if not sessions[first, second]:
-            continue
-        kappa = known(agreement.kappa[first, second])
-        yield (
-            models[first],
-            models[second],
-            int(sessions[first, second]),
-            int(agreement.items[first, second]),
-            known(agreement.observed[first, second]),
-            kappa,
-            int(parted.diverging[first, second]),
-            *(known(100 * mean) for mean in parted.side_return[:, first, second]),
-            *(known(100 * mean) for mean in parted.side_return[:, second, first]),
-            "both always did the same: agreement by chance is certain" if kappa is None else None,
-        )
+    first, second = pair = np.nonzero(np.triu(sessions, 1))
+    names = np.array(models, dtype=np.object_)
+    kappa = agreement.kappa[pair]
+    reasons = np.array(["both always did the same: agreement by chance is certain", None], dtype=np.object_)
+    side_returns = {
+        f"side_return_{side}_{horizon}_pct": 100 * means[one, other]
+        for side, one, other in ((1, first, second), (2, second, first))
+        for horizon, means in zip(_HORIZONS, parted.side_return, strict=True)
+    }
+    return {
+        "model_1": names[first],
+        "model_2": names[second],
+        "sessions": sessions[pair],
+        "decisions": agreement.items[pair],
+        "observed_agreement": agreement.observed[pair],
+        "kappa": kappa,
+        "diverging": parted.diverging[pair],
+        **side_returns,
+        "reason": reasons[np.isfinite(kappa).astype(np.int64)],
+    }
 
 
 def _calibration(model: str, confidence: Floats, came_true: Floats) -> Iterator[tuple[Any, ...]]:

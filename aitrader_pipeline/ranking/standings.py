@@ -21,6 +21,7 @@ def rebuild_standings(con: duckdb.DuckDBPyConnection, *, calendar: str, risk_fre
         ConfigError: A model-day is on a day that is no session of the exchange.
     """
     stage_session_hours(con, calendar)
+    con.execute(statement(_PACKAGE, "stage_standing_days"))
     replace_rows(
         con,
         "leaderboard_snapshots",
@@ -28,4 +29,5 @@ def rebuild_standings(con: duckdb.DuckDBPyConnection, *, calendar: str, risk_fre
         statement(_PACKAGE, "leaderboard_snapshots"),
         {"risk_free_rate": risk_free_rate},
     )
+    con.execute("DROP TABLE standing_days")
     replace_rows(con, "current_standings", ("model_id",), statement(_PACKAGE, "current_standings"))

@@ -14,14 +14,11 @@ from aitrader_pipeline.store.staging import create_staging, replace_rows
 _PACKAGE = "aitrader_pipeline.ranking"
 _LOTS = {
     "stretch": "BIGINT",
-    "model": "VARCHAR",
-    "symbol": "VARCHAR",
+    "queue": "INTEGER",
     "shares": "DOUBLE",
-    "entry_date": "DATE",
-    "entry_action_id": "INTEGER",
+    "entry": "BIGINT",
     "entry_price": "DOUBLE",
-    "exit_date": "DATE",
-    "exit_action_id": "INTEGER",
+    "exit": "BIGINT",
     "exit_price": "DOUBLE",
 }
 
@@ -43,8 +40,8 @@ def rebuild_trades(con: duckdb.DuckDBPyConnection, *, calendar: str) -> None:
     for table in ("trade_log", "open_lots"):
         con.execute(f"TRUNCATE {table}")
         con.execute(f"INSERT INTO {table} BY NAME {statement(_PACKAGE, table)}")
-    con.execute("DROP TABLE lots")
-    con.execute("DROP TABLE trading_actions")
+    for table in ("lots", "trading_actions", "lot_queues"):
+        con.execute(f"DROP TABLE {table}")
 
 
 def rebuild_summaries(con: duckdb.DuckDBPyConnection, *, calendar: str, risk_free_rate: float) -> None:
@@ -88,13 +85,14 @@ def trade_statistics_query() -> str:
 
 def _stage_lots(con: duckdb.DuckDBPyConnection) -> None:
     """Stage the pieces of all lots as `lots`: the closed ones, and those that are open after the last stretch."""
+    con.execute(statement(_PACKAGE, "stage_lot_queues"))
     con.execute(statement(_PACKAGE, "stage_trading_actions"))
     create_staging(con, "lots", _LOTS)
     [(last,)] = con.execute("SELECT coalesce(max(stretch), 0) FROM trading_actions").fetchall()
     # Not a recursive statement, which DuckDB runs on one core: nearly everything is in the first stretch.
     for stretch in range(last + 1):
         con.execute(statement(_PACKAGE, "add_lots_of_stretch"), {"stretch": stretch})
-    con.execute("DELETE FROM lots WHERE exit_date IS NULL AND stretch < ?", [last])
+    con.execute("DELETE FROM lots WHERE exit IS NULL AND stretch < ?", [last])
 
 
 def _next_session(con: duckdb.DuckDBPyConnection, calendar: str) -> dt.date | None:

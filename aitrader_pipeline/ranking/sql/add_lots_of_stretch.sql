@@ -5,35 +5,34 @@
 INSERT INTO lots BY NAME
 WITH held AS (
     SELECT
-        pieces.model,
-        coalesce(change.new_symbol, pieces.symbol) AS symbol,
-        (pieces.entry_date - DATE '1970-01-01') * 1_000_000 + pieces.entry_action_id AS entry,
+        coalesce(change.new_queue, pieces.queue) AS queue,
+        pieces.entry,
         pieces.entry_price,
         pieces.shares,
         change.moment AS changed,
         change.price AS paid,
         change.action_type = 'split' AS is_split,
         change.amount,
-        sum(pieces.shares) OVER (PARTITION BY pieces.model, pieces.symbol) AS total,
+        sum(pieces.shares) OVER (PARTITION BY pieces.queue) AS total,
         -- What a split leaves is whole shares, and the fraction of one that was paid out where a price says so.
         CASE WHEN paid IS NULL THEN 0 ELSE greatest(total * change.ratio - change.amount, 0) END AS fraction,
         CASE WHEN is_split THEN (change.amount + fraction) / total ELSE 1 END AS scale
     FROM lots AS pieces
     LEFT JOIN trading_actions AS change
-        ON change.model = pieces.model AND change.symbol = pieces.symbol AND change.stretch = $stretch
+        ON change.queue = pieces.queue AND change.stretch = $stretch
         AND change.action_type IN ('split', 'symbol_change')
-    WHERE pieces.exit_date IS NULL AND pieces.stretch = $stretch - 1
+    WHERE pieces.exit IS NULL AND pieces.stretch = $stretch - 1
 ),
 
 flows AS (
-    SELECT model, symbol, true AS is_lot, entry AS moment, entry_price / scale AS price, shares * scale AS shares
+    SELECT queue, true AS is_lot, entry AS moment, entry_price / scale AS price, shares * scale AS shares
     FROM held
     UNION ALL
-    SELECT DISTINCT model, symbol, false, changed, paid, fraction
+    SELECT DISTINCT queue, false, changed, paid, fraction
     FROM held
     WHERE fraction > 0
     UNION ALL
-    SELECT model, symbol, action_type = 'buy', moment, price, amount
+    SELECT queue, action_type = 'buy', moment, price, amount
     FROM trading_actions
     WHERE action_type IN ('buy', 'sell', 'delisting') AND stretch = $stretch
 ),
@@ -43,15 +42,14 @@ placed AS (
     SELECT
         *,
         round(sum(shares) OVER (
-            PARTITION BY model, symbol, is_lot ORDER BY moment ROWS UNBOUNDED PRECEDING
+            PARTITION BY queue, is_lot ORDER BY moment ROWS UNBOUNDED PRECEDING
         ), 9) AS upto
     FROM flows
 ),
 
 cuts AS (
     SELECT
-        model,
-        symbol,
+        queue,
         round(upto - shares, 9) AS start,
         CASE WHEN is_lot THEN moment END AS entry,
         CASE WHEN is_lot THEN price END AS entry_price,
@@ -61,7 +59,7 @@ cuts AS (
     FROM placed
     UNION ALL
     -- From there on nothing is sold.
-    SELECT model, symbol, max(upto), NULL, NULL, NULL, -1, NULL
+    SELECT queue, max(upto), NULL, NULL, NULL, -1, NULL
     FROM placed
     WHERE NOT is_lot
     GROUP BY ALL
@@ -69,8 +67,7 @@ cuts AS (
 
 segments AS (
     SELECT
-        model,
-        symbol,
+        queue,
         last_value(entry IGNORE NULLS) OVER line AS entry,
         last_value(entry_price IGNORE NULLS) OVER line AS entry_price,
         last_value(bought_upto IGNORE NULLS) OVER line AS lot_upto,
@@ -78,19 +75,16 @@ segments AS (
         last_value(exit_price IGNORE NULLS) OVER line AS exit_price,
         least(coalesce(lead(start) OVER line, lot_upto), lot_upto) - start AS shares
     FROM cuts
-    WINDOW line AS (PARTITION BY model, symbol ORDER BY start ROWS UNBOUNDED PRECEDING)
+    WINDOW line AS (PARTITION BY queue ORDER BY start ROWS UNBOUNDED PRECEDING)
 )
 
 SELECT
     $stretch::BIGINT AS stretch,
-    model,
-    symbol,
+    queue,
     shares,
-    DATE '1970-01-01' + (entry // 1_000_000)::INTEGER AS entry_date,
-    (entry % 1_000_000)::INTEGER AS entry_action_id,
+    entry,
     entry_price,
-    DATE '1970-01-01' + (exit // 1_000_000)::INTEGER AS exit_date,
-    (exit % 1_000_000)::INTEGER AS exit_action_id,
+    exit,
     CASE WHEN exit IS NOT NULL THEN exit_price END AS exit_price
 FROM segments
 WHERE shares > 1e-8

@@ -1,126 +1,74 @@
 -- Who stood where at the close of every session, in four timeframes that end with it: the session alone, its ISO week
 -- and its month so far, and all. Ranked are those who have the session; the figures are those of performance_metrics.
 -- $risk_free_rate: a year's rate as a fraction (0.05 is 5 %).
--- session_hours: a staged table of the sessions with their closes.
-WITH closed_trades AS (
-    SELECT
-        model_id AS model,
-        exit_date AS date,
-        count(*) AS closings,
-        count(*) FILTER (realized_pnl > 0) AS wins,
-        coalesce(sum(realized_pnl) FILTER (realized_pnl > 0), 0) AS gains,
-        coalesce(sum(-realized_pnl) FILTER (realized_pnl < 0), 0) AS losses
-    FROM trade_log
-    GROUP BY ALL
-),
-
-last_actions AS (
-    SELECT model, date, max(action_id) AS action_id
-    FROM positions
-    GROUP BY ALL
-),
-
-open_positions AS (
-    SELECT model, date, count(*) AS symbols
-    FROM holdings
-    SEMI JOIN last_actions USING (model, date, action_id)
-    GROUP BY ALL
-),
-
-days AS (
-    -- Peak and drawdown of the table are those of the whole curve; each window has its own.
-    SELECT
-        model,
-        kind,
-        date,
-        base_equity,
-        portfolio_value,
-        exposure_pct,
-        CASE WHEN base_equity > 0 THEN (daily_profit / base_equity)::DOUBLE ELSE 0 END AS daily_return,
-        -- Sums of floating-point numbers depend on where a window is cut into pieces, sums of whole numbers do not:
-        -- two models with the same curve get the same Sharpe ratio to the last bit, and so share a rank. The unit is
-        -- that of a DOUBLE at 1; a return beyond 800 % a day would leave the range of the squares.
-        CASE WHEN abs(daily_return) <= 8 THEN (daily_return * pow(2, 52))::HUGEINT END AS units,
-        coalesce(closings, 0) AS closings,
-        coalesce(wins, 0) AS wins,
-        coalesce(gains, 0) AS gains,
-        coalesce(losses, 0) AS losses,
-        CASE WHEN kind <> 'benchmark' THEN coalesce(symbols, 0) END AS open_positions
-    FROM portfolio_timeseries
-    LEFT JOIN closed_trades USING (model, date)
-    LEFT JOIN open_positions USING (model, date)
-),
-
-framed AS (
+-- session_hours, standing_days: staged tables of the sessions with their closes, and of the portfolios' sessions.
+WITH framed AS (
     SELECT
         *,
         CASE timeframe
-            WHEN 'daily' THEN date
-            WHEN 'weekly' THEN date_trunc('week', date)::DATE
-            WHEN 'monthly' THEN date_trunc('month', date)::DATE
+            WHEN 1 THEN date
+            WHEN 2 THEN date_trunc('week', date)::DATE
+            WHEN 3 THEN date_trunc('month', date)::DATE
             ELSE DATE '0001-01-01'
         END AS since
-    FROM days, (VALUES ('daily'), ('weekly'), ('monthly'), ('all_time')) AS timeframes (timeframe)
-),
-
-marked AS (
-    SELECT
-        * EXCLUDE (base_equity, units),
-        first_value(base_equity) OVER so_far AS starting_equity,
-        greatest(first_value(base_equity) OVER so_far, max(portfolio_value) OVER so_far) AS peak_value,
-        first_value(units) OVER so_far AS first_units,
-        -- Counted from the first return, the squares' sum and the sum's square do not cancel each other out.
-        units - first_value(units) OVER so_far AS deviation_units
-    FROM framed
-    WINDOW so_far AS (PARTITION BY model, timeframe, since ORDER BY date ROWS UNBOUNDED PRECEDING)
+    FROM standing_days, (VALUES (1::TINYINT), (2), (3), (4)) AS timeframes (timeframe)
 ),
 
 summed AS (
     SELECT
         model,
+        curve,
         kind,
         timeframe,
+        since,
         date,
         exposure_pct,
         open_positions,
-        starting_equity,
         portfolio_value,
-        first_units,
+        first_value(base_equity) OVER so_far AS starting_equity,
+        greatest(starting_equity, max(portfolio_value) OVER so_far) AS peak_value,
+        first_value(units) OVER so_far AS first_units,
         count(*) OVER so_far AS sessions,
-        count(deviation_units) OVER so_far AS summable,
-        (sum(deviation_units) OVER so_far)::DOUBLE AS unit_sum,
-        (sum(deviation_units * deviation_units) OVER so_far)::DOUBLE AS unit_squares,
+        count(units) OVER so_far AS summable,
+        -- Counted from the first return, the squares' sum and the sum's square do not cancel each other out.
+        sum(units) OVER so_far - sessions * first_units AS unit_sum,
+        sum(units * units) OVER so_far - 2 * first_units * unit_sum - sessions * first_units * first_units
+            AS unit_squares,
         avg(daily_return) OVER so_far AS float_mean,
         stddev_samp(daily_return) OVER so_far AS float_deviation,
-        max(CASE WHEN peak_value > 0 THEN (peak_value - portfolio_value) / peak_value ELSE 0 END) OVER so_far
-            AS max_drawdown_fraction,
         sum(closings) OVER so_far AS trades,
         sum(wins) OVER so_far AS wins,
         sum(gains) OVER so_far AS gains,
         sum(losses) OVER so_far AS losses
-    FROM marked
-    WINDOW so_far AS (PARTITION BY model, timeframe, since ORDER BY date ROWS UNBOUNDED PRECEDING)
+    FROM framed
+    WINDOW so_far AS (PARTITION BY curve, timeframe, since ORDER BY date ROWS UNBOUNDED PRECEDING)
 ),
 
 moments AS (
     SELECT
         *,
         CASE
-            WHEN summable = sessions THEN (first_units::DOUBLE + unit_sum / sessions) / pow(2, 52)
+            WHEN summable = sessions THEN (first_units::DOUBLE + unit_sum::DOUBLE / sessions) / pow(2, 52)
             ELSE float_mean
         END AS mean_return,
         CASE
             WHEN sessions = 1 THEN NULL
             WHEN summable = sessions
-                THEN sqrt(greatest(unit_squares - unit_sum * unit_sum / sessions, 0) / (sessions - 1)) / pow(2, 52)
+                THEN sqrt(
+                    greatest(unit_squares::DOUBLE - unit_sum::DOUBLE * unit_sum::DOUBLE / sessions, 0) / (sessions - 1)
+                ) / pow(2, 52)
             ELSE float_deviation
-        END AS deviation
+        END AS deviation,
+        max(CASE WHEN peak_value > 0 THEN (peak_value - portfolio_value) / peak_value ELSE 0 END) OVER (
+            PARTITION BY curve, timeframe, since ORDER BY date ROWS UNBOUNDED PRECEDING
+        ) AS max_drawdown_fraction
     FROM summed
 ),
 
 figures AS (
     SELECT
         model,
+        curve,
         kind,
         timeframe,
         date,
@@ -155,8 +103,10 @@ ranked AS (
 )
 
 SELECT
-    * RENAME (model AS model_id),
+    * EXCLUDE (curve) REPLACE (
+        CASE timeframe WHEN 1 THEN 'daily' WHEN 2 THEN 'weekly' WHEN 3 THEN 'monthly' ELSE 'all_time' END AS timeframe
+    ) RENAME (model AS model_id),
     closes_at AS snapshot_time,
-    lag(rank) OVER (PARTITION BY model, timeframe ORDER BY date) AS previous_rank
+    lag(rank) OVER (PARTITION BY curve, timeframe ORDER BY date) AS previous_rank
 FROM ranked
 JOIN (SELECT date, closes_at FROM session_hours) USING (date)

@@ -7,19 +7,21 @@ WITH changes AS (
     FROM positions
     WHERE action_type IN ('split', 'symbol_change')
     GROUP BY model
-)
+),
+
+sessions AS MATERIALIZED (SELECT model, date, moments FROM scored_days LEFT JOIN changes USING (model))
 
 SELECT
-    model,
-    symbol,
+    own.queue,
     (date - DATE '1970-01-01') * 1_000_000 + action_id AS moment,
     action_type,
     amount::DOUBLE AS amount,
     price::DOUBLE AS price,
     ratio::DOUBLE AS ratio,
-    new_symbol,
+    renamed.queue AS new_queue,
     coalesce(len(list_filter(moments, lambda changed: changed <= moment)), 0) AS stretch
 FROM positions
-SEMI JOIN portfolio_timeseries USING (model, date)
-LEFT JOIN changes USING (model)
+JOIN sessions USING (model, date)
+JOIN lot_queues AS own ON own.model = positions.model AND own.symbol = positions.symbol
+LEFT JOIN lot_queues AS renamed ON renamed.model = positions.model AND renamed.symbol = positions.new_symbol
 WHERE action_type = 'split' OR (action_type IN ('buy', 'sell', 'symbol_change', 'delisting') AND amount > 0)
