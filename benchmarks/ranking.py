@@ -20,11 +20,15 @@ from pathlib import Path
 
 import duckdb
 
-from aitrader_pipeline.performance.identities import violations
+from aitrader_pipeline.performance.identities import imbalance, violations
 from aitrader_pipeline.performance.series import Benchmarks, metrics_query, metrics_window, rebuild_metrics
 from aitrader_pipeline.performance.series import rebuild_timeseries as rebuild_series
+from aitrader_pipeline.ranking.contamination import rebuild_contamination
 from aitrader_pipeline.ranking.decision_tables import rebuild_decision_tables
+from aitrader_pipeline.ranking.leaderboard import rebuild_leaderboard
 from aitrader_pipeline.ranking.market_models import rebuild_market_models
+from aitrader_pipeline.ranking.null_cloud import rebuild_null_standing
+from aitrader_pipeline.ranking.replicas import rebuild_replica_groups
 from aitrader_pipeline.ranking.standings import rebuild_standings
 from aitrader_pipeline.ranking.trades import rebuild_summaries, rebuild_trades, trade_statistics_query
 from aitrader_pipeline.ranking.trades_asset import TRADE_IDENTITIES
@@ -80,6 +84,17 @@ def _checks(con: Mart) -> None:
         raise RuntimeError("; ".join(broken[:5]))
 
 
+def _board(con: Mart) -> None:
+    if reason := imbalance(con):
+        raise RuntimeError(reason)
+    rebuild_leaderboard(con)
+
+
+def _yardsticks(con: Mart) -> None:
+    for rebuild in (rebuild_replica_groups, rebuild_null_standing, rebuild_contamination):
+        rebuild(con, risk_free_rate=0.0)
+
+
 # One after the other; each needs what those before it have filled.
 REBUILDS = (
     Rebuild("portfolio_timeseries, performance_metrics", _series),
@@ -89,6 +104,8 @@ REBUILDS = (
     Rebuild("leaderboard_snapshots, current_standings", _standings),
     Rebuild("decisions: outcomes, agreement, calibration, profit by symbol", rebuild_decision_tables),
     Rebuild("market_models", lambda con: rebuild_market_models(con, risk_free_rate=0.0)),
+    Rebuild("leaderboard", _board),
+    Rebuild("replica groups, null standing, contamination", _yardsticks),
 )
 _COMPARED = "SELECT count(*), avg((model_1_decision = model_2_decision)::INT) FROM decision_comparison"
 _RANGE = {"start": "2025-03-03", "end": "2025-06-30"}

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from aitrader_pipeline.market.calendar import DEFAULT_CALENDAR, TradingCalendar
-from aitrader_pipeline.performance.series import Benchmarks, rebuild_metrics, rebuild_timeseries
 from aitrader_pipeline.store.mart import migrate
 
 INITIAL_CASH = Decimal(10_000_000)
@@ -59,6 +58,13 @@ SELECT job_id, date, model AS model_id, action_id AS decision_number, symbol, ac
 FROM positions
 WHERE action_id > 0
 ORDER BY date, model, action_id
+"""
+# One in ten trades at random, one in four is a replica; of all it is known up to when they were trained.
+_COMPETITORS = """
+INSERT INTO competitors BY NAME
+SELECT model, CASE WHEN number % 4 = 1 THEN 'replicated-' || number // 20 END AS replica_of,
+    CASE WHEN number % 10 = 0 THEN 'random' ELSE 'openai' END AS trader, DATE '2025-03-31' AS training_cutoff
+FROM (SELECT model, (row_number() OVER (ORDER BY model))::INTEGER AS number FROM daily_pnl GROUP BY model)
 """
 _DAILY_PNL = """
 INSERT INTO daily_pnl BY NAME
@@ -114,7 +120,7 @@ class Size:
 
 
 def write_mart(path: Path, size: Size) -> None:
-    """Make the mart of a size: prices, positions, holdings, daily P&L, series and metrics."""
+    """Make the mart of a size: prices, positions, holdings, decisions, daily P&L."""
     dates = _sessions(size.sessions + 1)
     rng = np.random.default_rng(6)
     price_rows = _prices(rng, dates, size.symbols)
@@ -130,8 +136,7 @@ def write_mart(path: Path, size: Size) -> None:
         con.execute(_HOLDINGS)
         con.execute(_DECISIONS)
         con.execute(_DAILY_PNL, {"initial_cash": INITIAL_CASH})
-        rebuild_timeseries(con, Benchmarks(INITIAL_CASH, "S000"))
-        rebuild_metrics(con, risk_free_rate=0.0)
+        con.execute(_COMPETITORS)
         con.execute("CHECKPOINT")
 
 

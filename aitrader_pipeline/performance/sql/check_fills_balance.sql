@@ -1,9 +1,16 @@
 -- start + fills + corporate actions - costs = end, for cash and for every symbol's shares, action by action.
-WITH held_before AS (SELECT model, date, action_id + 1 AS action_id, symbol, quantity FROM holdings),
-steps AS (
-    SELECT p.*, p.cash - lag(p.cash) OVER day AS change, coalesce(h.quantity, 0) AS held
+WITH corporate AS (
+    -- What was held before, of those actions that it matters to.
+    SELECT p.model, p.date, p.action_id, h.quantity AS held
     FROM positions AS p
-    LEFT JOIN held_before AS h USING (model, date, action_id, symbol)
+    JOIN holdings AS h
+        ON h.model = p.model AND h.date = p.date AND h.action_id = p.action_id - 1 AND h.symbol = p.symbol
+    WHERE p.action_type IN ('split', 'dividend')
+),
+steps AS (
+    SELECT p.*, p.cash - lag(p.cash) OVER day AS change, coalesce(c.held, 0) AS held
+    FROM positions AS p
+    LEFT JOIN corporate AS c USING (model, date, action_id)
     WINDOW day AS (PARTITION BY p.model, p.date ORDER BY p.action_id)
 ),
 cash_steps AS (
@@ -38,18 +45,40 @@ actions AS (
     UNION ALL
     SELECT model, date, action_id, new_symbol, amount FROM positions WHERE new_symbol IS NOT NULL
 ),
--- Every symbol that is held after an action, was held before it, or is moved by it.
+suspects AS (
+    -- An action by which a sum over all shares, each symbol's with a factor of its own, changes otherwise than by what
+    -- it moves. Only there every symbol is looked at.
+    SELECT model, date, action_id
+    FROM (
+        SELECT model, date, action_id, quantity * (hash(symbol) >> 16)::HUGEINT AS shares, false AS acts
+        FROM holdings
+        UNION ALL
+        SELECT model, date, action_id + 1, -quantity * (hash(symbol) >> 16)::HUGEINT, false
+        FROM holdings
+        UNION ALL
+        SELECT model, date, action_id, -coalesce(moved, 0) * (hash(symbol) >> 16)::HUGEINT, true
+        FROM actions
+    )
+    GROUP BY ALL
+    HAVING bool_or(acts) AND sum(shares) <> 0
+),
+-- Every symbol that is held after such an action, was held before it, or is moved by it.
 share_steps AS (
     SELECT model, date, action_id, symbol, sum(change) AS change, sum(moved) AS expected
     FROM (
         SELECT model, date, action_id, symbol, quantity AS change, 0 AS moved FROM holdings
         UNION ALL
-        SELECT model, date, action_id, symbol, -quantity, 0 FROM held_before
+        SELECT model, date, action_id + 1, symbol, -quantity, 0 FROM holdings
         UNION ALL
         SELECT model, date, action_id, symbol, 0, moved FROM actions
     )
-    SEMI JOIN actions USING (model, date, action_id)
+    SEMI JOIN suspects USING (model, date, action_id)
     GROUP BY ALL
+),
+unmade AS (
+    SELECT model, date, action_id
+    FROM (SELECT DISTINCT model, date, action_id FROM holdings)
+    ANTI JOIN positions USING (model, date, action_id)
 )
 SELECT model, date, 'action ' || action_id || ': cash changed by ' || change || ', not ' || expected AS problem
 FROM cash_steps
@@ -71,5 +100,5 @@ WHERE action_type = 'dividend' AND amount <> held
 UNION ALL
 SELECT model, date, symbol || ' is held after action ' || action_id || ', which there is not'
 FROM holdings
-ANTI JOIN positions USING (model, date, action_id)
+SEMI JOIN unmade USING (model, date, action_id)
 ORDER BY model, date, problem
