@@ -87,7 +87,10 @@ def test_the_hash_depends_on_the_dates_the_lot_and_the_currency(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        ({"symbol": "X", "since": "2024-01-02"}, "'since' is not known in an entry; it has symbol, from, to, sector"),
+        (
+            {"symbol": "X", "since": "2024-01-02"},
+            "'since' is not known in an entry; it has symbol, from, to",
+        ),
         (
             {"from": "2024-01-02"},
             "has no symbol in quotes; an entry is such as {'symbol': 'AAPL', 'from': '2024-12-23'}",

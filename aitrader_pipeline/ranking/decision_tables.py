@@ -1,7 +1,8 @@
 """Decision science: what the decisions were worth, who decides alike, and what stated confidence is worth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -12,7 +13,7 @@ from aitrader_pipeline.ranking.agreement import HOLD, compare
 from aitrader_pipeline.ranking.calibration import calibrate, wilson_interval
 from aitrader_pipeline.ranking.figures import Bools, Floats
 from aitrader_pipeline.store.sql import statement
-from aitrader_pipeline.store.staging import insert_columns, insert_rows, replace_rows, row_count
+from aitrader_pipeline.store.staging import create_staging, insert_columns, insert_rows, replace_rows, row_count
 
 _PACKAGE = "aitrader_pipeline.ranking"
 TABLES = ("forward_returns", "decision_outcomes", "model_agreement", "confidence_calibration", "profit_by_symbol")
@@ -23,16 +24,21 @@ _CALIBRATION = (
 )  # fmt: skip
 
 
-def rebuild_decision_tables(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+def rebuild_decision_tables(
+    con: duckdb.DuckDBPyConnection, sectors: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, int]:
     """Fill the tables of decisions anew, inside the caller's transaction.
 
     Args:
         con: A connection to the mart, whose books, ``decision_log`` and ``trade_log`` are up to date.
+        sectors: Those of the symbols that have one.
 
     Returns:
         The number of rows by table.
     """
     con.execute(statement(_PACKAGE, "stage_ticker_lines"))
+    create_staging(con, "sectors", {"symbol": "VARCHAR", "sector": "VARCHAR"})
+    insert_rows(con, "sectors", ("symbol", "sector"), sectors.items())
     replace_rows(con, "forward_returns", ("symbol", "date"), statement(_PACKAGE, "forward_returns"))
     for table in ("decision_outcomes", "profit_by_symbol"):
         con.execute(f"DELETE FROM {table}")  # noqa: S608 # nosec B608 - the program's own name
@@ -44,7 +50,7 @@ def rebuild_decision_tables(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     insert_columns(con, "model_agreement", _agreement(con, models))
     con.execute("DELETE FROM confidence_calibration")
     insert_rows(con, "confidence_calibration", _CALIBRATION, _calibrations(con, models))
-    for name in ("ticker_lines", "contestants", "decided_items"):
+    for name in ("ticker_lines", "sectors", "contestants", "decided_items"):
         con.execute(f"DROP TABLE {name}")
     return {table: row_count(con, table) for table in TABLES}
 

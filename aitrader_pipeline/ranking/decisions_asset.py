@@ -8,6 +8,7 @@ from dagster_duckdb import DuckDBResource
 from aitrader_pipeline.automation.conditions import WHEN_UPSTREAM_CHANGED
 from aitrader_pipeline.catalog import DECISION_SCIENCE, MART_POOL, OWNERS, table_metadata
 from aitrader_pipeline.config import Settings
+from aitrader_pipeline.config_universe import sectors_of
 from aitrader_pipeline.ranking.decision_tables import rebuild_decision_tables
 from aitrader_pipeline.ranking.market_models import rebuild_market_models
 from aitrader_pipeline.store.mart import writing
@@ -52,7 +53,7 @@ def decisions_asset(settings: Settings, group: str) -> dg.AssetsDefinition:
     )
     def decision_science(duckdb: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
         with writing(duckdb) as con:
-            rows = rebuild_decision_tables(con)
+            rows = rebuild_decision_tables(con, sectors_of(settings.config.agent_config.stock_symbols or ()))
             rate = settings.config.metrics.risk_free_rate
             rows["market_models"] = rebuild_market_models(con, risk_free_rate=rate)
         for table, count in rows.items():

@@ -147,6 +147,21 @@ def profits_agree(con: Mart, arena: LedgerArena, market: Market) -> None:
         )
 
 
+def test_a_profit_is_counted_under_the_sector_that_the_newest_ticker_has(mart: Mart) -> None:
+    fill_mart(mart, random_arena(1, PORTFOLIOS))
+    rebuild_trades(mart, calendar="XNAS")
+    rebuild_decision_tables(mart)
+    profits = "SELECT symbol, model, profit, trades FROM profit_by_symbol ORDER BY ALL"
+    without = mart.execute(profits).fetchall()
+    counted = without[0][0]
+    rebuild_decision_tables(mart, {counted: "Software", "NOBODY": "Rails"})
+    assert mart.execute(profits).fetchall() == without
+    told = mart.execute("SELECT DISTINCT symbol, sector FROM profit_by_symbol ORDER BY symbol").fetchall()
+    assert told == [
+        (symbol, "Software" if symbol == counted else None) for symbol in sorted({row[0] for row in without})
+    ]
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_tables_of_random_ledgers_are_those_that_are_worked_out_by_hand(mart: Mart, seed: int) -> None:
     arena = random_arena(seed, PORTFOLIOS)

@@ -1,4 +1,5 @@
 -- What each model has made of each symbol over its scored sessions; their sum is its profit.
+-- sectors: a staged table of what the config says of symbols.
 WITH newest AS (
     SELECT symbol, since, min(ends) AS ends, arg_max(ticker, begins) AS ticker
     FROM ticker_lines
@@ -32,7 +33,7 @@ parts AS (
 SELECT
     model,
     coalesce(newest.ticker, parts.symbol) AS symbol,
-    NULL AS sector,
+    any_value(sectors.sector) AS sector,
     sum(realized_pnl)::DECIMAL(18, 6) AS realized_pnl,
     sum(unrealized_pnl)::DECIMAL(18, 6) AS unrealized_pnl,
     sum(dividends)::DECIMAL(18, 6) AS dividends,
@@ -41,4 +42,5 @@ SELECT
     sum(trades)::INTEGER AS trades
 FROM parts
 LEFT JOIN newest ON newest.symbol = parts.symbol AND parts.date >= newest.since AND parts.date < newest.ends
+LEFT JOIN sectors ON sectors.symbol = coalesce(newest.ticker, parts.symbol)
 GROUP BY ALL
