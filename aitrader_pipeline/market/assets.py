@@ -8,6 +8,7 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.conditions import WHEN_MISSING, WHEN_UPSTREAM_CHANGED
+from aitrader_pipeline.automation.freshness import session_freshness
 from aitrader_pipeline.catalog import CORPORATE_ACTIONS, MART_POOL, OWNERS, PRICES, RAW_PRICES, table_metadata
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.market.actions_table import actions_hash, save_actions
@@ -45,6 +46,7 @@ def market_assets(
         deps=fetched,
         metadata=table_metadata("prices"),
         automation_condition=condition,
+        freshness_policy=session_freshness(settings),
     )
     def prices(context: dg.AssetExecutionContext, duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
         """Raw daily bars, as traded, of every symbol that the configured source has.

@@ -1,16 +1,13 @@
 """Asset of the room `ranking`: the leaderboard."""
 
-import datetime as dt
-from itertools import pairwise
-
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from aitrader_pipeline.automation.conditions import WHEN_UPSTREAM_CHANGED
+from aitrader_pipeline.automation.freshness import session_freshness
 from aitrader_pipeline.catalog import MART_POOL, OWNERS, UNCERTAINTY, table_metadata
 from aitrader_pipeline.config import Settings
 from aitrader_pipeline.money import cents, usd
-from aitrader_pipeline.partitions import calendar_of
 from aitrader_pipeline.performance.identities import imbalance
 from aitrader_pipeline.ranking.competitors import save_competitors
 from aitrader_pipeline.ranking.decisions_asset import decisions_asset
@@ -40,7 +37,7 @@ def ranking_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         deps=["performance_metrics", "reasoning_logs", "trade_log", UNCERTAINTY],
         metadata=table_metadata("leaderboard"),
         automation_condition=WHEN_UPSTREAM_CHANGED,
-        freshness_policy=_freshness(settings),
+        freshness_policy=session_freshness(settings),
     )
     def leaderboard(duckdb: DuckDBResource) -> dg.MaterializeResult[None]:
         """Models, baselines and the benchmark by return, then Sharpe, then drawdown; ties share a rank."""
@@ -80,18 +77,3 @@ def _table_row(standing: Standing) -> str:
         "-" if net is None else f"{cents(net)} %",
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def _freshness(settings: Settings) -> dg.FreshnessPolicy | None:
-    """How old the leaderboard of an arena that goes on may get: the exchange's longest pause, and some hours.
-
-    An arena with a last date is done some day, and late never.
-    """
-    if settings.config.date_range.end_date is not None:
-        return None
-    calendar = calendar_of(settings)
-    today = max(dt.datetime.now(dt.UTC).date(), calendar.first)
-    closes = [calendar.close_at(date) for date in calendar.sessions(today, calendar.last)]
-    pause = max((later - earlier for earlier, later in pairwise(closes)), default=dt.timedelta(days=7))
-    grace = dt.timedelta(hours=settings.config.notifications.missed_after_hours)
-    return dg.FreshnessPolicy.time_window(fail_window=pause + grace)

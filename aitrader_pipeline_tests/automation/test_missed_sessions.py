@@ -103,20 +103,21 @@ def test_an_arena_with_a_last_date_misses_nothing(arena: ArenaHome, instance: dg
     assert tick.skip_message == "the arena has a last date: nobody waits for its next session"
 
 
-# --- the leaderboard's freshness ---
+# --- freshness ---
 
 
-def freshness_of(arena: ArenaHome) -> dg.FreshnessPolicy | None:
+def freshness_of(arena: ArenaHome, asset: str) -> dg.FreshnessPolicy | None:
     with arena.instance():
         graph = build_definitions(arena.settings).resolve_asset_graph()
-    (spec,) = graph.assets_def_for_key(dg.AssetKey("leaderboard")).specs
+    (spec,) = graph.assets_def_for_key(dg.AssetKey(asset)).specs
     return spec.freshness_policy
 
 
-def test_the_leaderboard_of_an_arena_that_goes_on_may_be_as_old_as_the_exchange_pauses_and_the_hours(
-    arena: ArenaHome,
+@pytest.mark.parametrize("asset", ["prices", "leaderboard"])
+def test_what_follows_every_session_of_an_arena_that_goes_on_may_be_as_old_as_the_exchange_pauses_and_the_hours(
+    asset: str, arena: ArenaHome
 ) -> None:
-    policy = freshness_of(arena)
+    policy = freshness_of(arena, asset)
     ahead = TradingCalendar("XNAS", TODAY, TODAY + dt.timedelta(days=360))
     closes = [ahead.close_at(date) for date in ahead.sessions(ahead.first, ahead.last)]
     longest = max(later - earlier for earlier, later in pairwise(closes))
@@ -124,6 +125,7 @@ def test_the_leaderboard_of_an_arena_that_goes_on_may_be_as_old_as_the_exchange_
     assert policy == dg.FreshnessPolicy.time_window(fail_window=longest + dt.timedelta(hours=6))
 
 
-def test_the_leaderboard_of_an_arena_with_a_last_date_is_never_late(arena: ArenaHome) -> None:
+@pytest.mark.parametrize("asset", ["prices", "leaderboard"])
+def test_an_arena_with_a_last_date_is_never_late(asset: str, arena: ArenaHome) -> None:
     reconfigure(arena, date_range={"end_date": DAYS[-1]})
-    assert freshness_of(arena) is None
+    assert freshness_of(arena, asset) is None
