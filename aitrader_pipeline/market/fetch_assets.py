@@ -105,7 +105,7 @@ def _raw_prices(settings: Settings, on_fetch: OnFetch) -> dg.AssetsDefinition:
         fetched = Fetched(vendor.asks(selected(gaps, keys, config, by_session=by_session)))
 
         def came(answer: RawAnswer) -> None:
-            context.log_event(_materialised(answer, keys))
+            context.log_event(_event(answer, keys))
 
         def failed(failure: FailedAsk) -> None:
             context.log_event(
@@ -117,13 +117,14 @@ def _raw_prices(settings: Settings, on_fetch: OnFetch) -> dg.AssetsDefinition:
         with own_events(context):
             ask(context, settings, duckdb, vendor, fetched, on_fetch, on_answer=came, on_failure=failed)
             refuse_key(fetched)
-            asked = {_partition(one.key, keys) for one in fetched.asks}
+            # A session that is not over has nothing to fetch yet.
+            selected_keys = keys & set(map(str, wanted.sessions)) if by_session else keys
             lacking = {str(date) if by_session else symbol for symbol, dates in owed.items() for date in dates}
-            for key in context.partition_keys:
-                if key not in asked | lacking:
-                    context.log_event(
-                        dg.AssetMaterialization(RAW_PRICES, partition=key, metadata={"nothing_missing": True})
-                    )
+            asked = {_partition(one.key, keys) for one in fetched.asks}
+            for key in sorted(selected_keys - lacking - asked):
+                context.log_event(
+                    dg.AssetMaterialization(RAW_PRICES, partition=key, metadata={"nothing_missing": True})
+                )
             yield dg.MaterializeResult()
 
     return raw_prices
@@ -183,19 +184,20 @@ def _partition(asked_for: str, keys: set[str]) -> str | None:
     return about if about in keys else None
 
 
-def _materialised(answer: RawAnswer, keys: set[str]) -> dg.AssetMaterialization:
-    return dg.AssetMaterialization(
-        RAW_PRICES,
-        partition=_partition(answer.key, keys),
-        metadata={
-            "asked_for": answer.key,
-            "sessions": f"{answer.first} to {answer.last}",
-            "fetched_at": dg.MetadataValue.timestamp(answer.fetched_at),
-            "file": answer.file,
-            "sha256": answer.sha256,
-            "bytes": len(answer.body),
-        },
-    )
+def _event(answer: RawAnswer, keys: set[str]) -> dg.AssetMaterialization | dg.AssetObservation:
+    """What Dagster is told of an answer; a backfill fails where a materialisation is of no partition."""
+    partition = _partition(answer.key, keys)
+    metadata: dict[str, str | int | dg.MetadataValue] = {
+        "asked_for": answer.key,
+        "sessions": f"{answer.first} to {answer.last}",
+        "fetched_at": dg.MetadataValue.timestamp(answer.fetched_at),
+        "file": answer.file,
+        "sha256": answer.sha256,
+        "bytes": len(answer.body),
+    }
+    if partition is None:
+        return dg.AssetObservation(RAW_PRICES, metadata=metadata)
+    return dg.AssetMaterialization(RAW_PRICES, partition=partition, metadata=metadata)
 
 
 def refuse_key(fetched: Fetched) -> None:

@@ -73,6 +73,10 @@ def test_what_a_vendor_has_is_fetched_loaded_and_told_of(
     ]
     keys = {str(date) for date in SESSIONS} if source == "massive" else {"AAPL", "BRK.B"}
     assert fetched_symbols(arena) == keys
+    with arena.instance() as instance:
+        events = instance.fetch_materializations(dg.AssetKey("raw_prices"), limit=100).records
+    # A backfill fails over one of no partition.
+    assert {event.partition_key for event in events} == keys
 
 
 @pytest.mark.parametrize("second", ["alpha_vantage", pytest.param("massive", marks=pytest.mark.slow)])
@@ -130,6 +134,14 @@ def test_what_is_there_is_not_asked_for_again(vendors: PriceVendors, tmp_path: P
     assert fetched_symbols(arena) == {"AAPL", "BRK.B"}
     arena.ok("prices", "fetch", "--again", "--symbols", "aapl")
     assert len(vendors.asked) == calls + 1
+
+
+def test_a_session_that_is_not_over_is_not_green_yet(vendors: PriceVendors, tmp_path: Path) -> None:
+    arena = arena_of(vendors, tmp_path, "massive")
+    tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30)
+    reconfigure(arena, date_range={"end_date": str(tomorrow)})
+    arena.ok("prices", "fetch", "--end", str(THURSDAY))
+    assert fetched_symbols(arena) == {str(date) for date in SESSIONS}
 
 
 @pytest.mark.slow
