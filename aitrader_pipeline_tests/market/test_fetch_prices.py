@@ -136,14 +136,6 @@ def test_what_is_there_is_not_asked_for_again(vendors: PriceVendors, tmp_path: P
     assert len(vendors.asked) == calls + 1
 
 
-def test_a_session_that_is_not_over_is_not_green_yet(vendors: PriceVendors, tmp_path: Path) -> None:
-    arena = arena_of(vendors, tmp_path, "massive")
-    tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30)
-    reconfigure(arena, date_range={"end_date": str(tomorrow)})
-    arena.ok("prices", "fetch", "--end", str(THURSDAY))
-    assert fetched_symbols(arena) == {str(date) for date in SESSIONS}
-
-
 @pytest.mark.slow
 def test_a_symbol_that_is_added_is_the_only_one_asked_for(vendors: PriceVendors, tmp_path: Path) -> None:
     arena = arena_of(vendors, tmp_path)
