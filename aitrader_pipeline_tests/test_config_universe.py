@@ -89,7 +89,7 @@ def test_the_hash_depends_on_the_dates_the_lot_and_the_currency(tmp_path: Path) 
     [
         (
             {"symbol": "X", "since": "2024-01-02"},
-            "'since' is not known in an entry; it has symbol, from, to",
+            "'since' is not known in an entry; it has symbol, from, to, sector",
         ),
         (
             {"from": "2024-01-02"},
