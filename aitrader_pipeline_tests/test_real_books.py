@@ -1,7 +1,6 @@
 """The benchmark's own books on its own prices, where they are at hand, against its published table."""
 
 import json
-import os
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from aitrader_pipeline.performance.identities import IDENTITIES, violations
 from aitrader_pipeline.store.mart import reading
 from aitrader_pipeline_tests.arena_homes import Answer, ArenaHome
+from aitrader_pipeline_tests.benchmark_data import benchmark_data, write_benchmark_config
 
 LAST = "2025-10-30"
 PUBLISHED = {
@@ -25,26 +25,12 @@ NOISE = Decimal("0.000001")
 
 @pytest.fixture(scope="module")
 def data() -> Path:
-    folder = os.environ.get("AITRADER_SHARED_DATA")
-    if not folder:
-        pytest.skip("AITRADER_SHARED_DATA does not name the folder of the benchmark's data")
-    return Path(folder)
+    return benchmark_data()
 
 
 @pytest.fixture(scope="module")
-def arena(data: Path, tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
-    folder = tmp_path_factory.mktemp("real")
-    config = {
-        "date_range": {"init_date": "2025-10-02", "end_date": LAST},
-        "models": [{"name": "Cash", "signature": "cash", "trader": "cash"}],
-        "market": {
-            "source": "merged_jsonl",
-            "path": str(data / "nasdaq100_daily" / "raw"),
-            "benchmark": "QQQ",
-        },
-    }
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    return ArenaHome(folder, {"AITRADER_CONFIG": str(folder / "config.json")})
+def arena(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
+    return write_benchmark_config(tmp_path_factory.mktemp("real"))
 
 
 @pytest.fixture(scope="module")

@@ -98,9 +98,9 @@ def _raw_prices(settings: Settings, on_fetch: OnFetch) -> dg.AssetsDefinition:
             note_kept(con, vendor.name, raw_answers(settings))
             now = dt.datetime.now(dt.UTC)
             wanted = wanted_bars(settings.config, now)
-            missing = missing_sessions(con, wanted, vendor.name, now, retry_failed=config.retry_failed)
             owed = missing_sessions(con, wanted, vendor.name, now, retry_failed=True)
-        gaps = wanted.by_symbol() if config.again else missing
+            to_ask = owed if config.retry_failed else missing_sessions(con, wanted, vendor.name, now)
+        gaps = wanted.by_symbol() if config.again else to_ask
         by_session = vendor.answers_by == "session"
         fetched = Fetched(vendor.asks(selected(gaps, keys, config, by_session=by_session)))
 

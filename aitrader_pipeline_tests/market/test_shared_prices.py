@@ -1,6 +1,5 @@
 """The benchmark's own prices, where they are at hand: both of its formats load whole."""
 
-import os
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,16 +8,14 @@ import pytest
 
 from aitrader_pipeline.market.bars import Bar
 from aitrader_pipeline.market.sources import open_source
+from aitrader_pipeline_tests.benchmark_data import benchmark_data
 
 NEWEST = date(2025, 10, 30)
 
 
 @pytest.fixture
 def daily() -> Path:
-    folder = os.environ.get("AITRADER_SHARED_DATA")
-    if not folder:
-        pytest.skip("AITRADER_SHARED_DATA does not name the folder of the benchmark's data")
-    return Path(folder) / "nasdaq100_daily"
+    return benchmark_data() / "nasdaq100_daily"
 
 
 def test_the_merged_file_gives_101_symbols_whose_newest_bar_is_the_open_alone(daily: Path) -> None:

@@ -1,7 +1,6 @@
 """The equity curve of portfolios, and of the benchmark that is bought and held beside them."""
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -11,6 +10,7 @@ import duckdb
 import pytest
 
 from aitrader_pipeline.store.sql import statement
+from aitrader_pipeline_tests.benchmark_data import benchmark_data
 from aitrader_pipeline_tests.series import (
     FIRST_SESSION,
     Row,
@@ -246,10 +246,7 @@ def test_cash_stays_what_it_is(mart: Mart) -> None:
 
 
 def test_qqq_gained_what_the_published_table_says_in_october_2025(mart: Mart) -> None:
-    folder = os.environ.get("AITRADER_SHARED_DATA")
-    if not folder:
-        pytest.skip("AITRADER_SHARED_DATA is not set: the real prices are not part of the project")
-    bars = json.loads((Path(folder) / "nasdaq100_daily/raw/daily_prices_QQQ.json").read_text(encoding="utf-8"))
+    bars = json.loads((benchmark_data() / "nasdaq100_daily/raw/daily_prices_QQQ.json").read_text(encoding="utf-8"))
     closes = {date.fromisoformat(day): bar["4. close"] for day, bar in bars["Time Series (Daily)"].items()}
     sessions = weekdays(FIRST_SESSION, 21)
     assert sessions[-1] == date(2025, 10, 30)

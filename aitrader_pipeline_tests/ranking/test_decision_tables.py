@@ -1,8 +1,6 @@
 """The tables of decision science against a recomputation that shares no code with them, and what they refuse."""
 
 import datetime as dt
-import json
-import os
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -21,6 +19,7 @@ from aitrader_pipeline.ranking.trades import rebuild_trades
 from aitrader_pipeline.store.mart import migrate
 from aitrader_pipeline.store.staging import insert_rows
 from aitrader_pipeline_tests.arena_homes import ArenaHome, sample_arena
+from aitrader_pipeline_tests.benchmark_data import import_benchmark_books, write_benchmark_config
 from aitrader_pipeline_tests.decision_oracle import (
     Market,
     Order,
@@ -259,21 +258,7 @@ def test_a_divergence_is_every_symbol_on_which_two_models_parted(sample: ArenaHo
 
 
 def test_the_tables_of_the_benchmark_s_own_books_are_those_that_are_worked_out_by_hand(tmp_path: Path) -> None:
-    folder = os.environ.get("AITRADER_SHARED_DATA")
-    if not folder:
-        pytest.skip("AITRADER_SHARED_DATA does not name the folder of the benchmark's data")
-    config = {
-        "date_range": {"init_date": "2025-10-02", "end_date": "2025-10-30"},
-        "models": [{"name": "Cash", "signature": "cash", "trader": "cash"}],
-        "market": {
-            "source": "merged_jsonl",
-            "path": str(Path(folder) / "nasdaq100_daily" / "raw"),
-            "benchmark": "QQQ",
-        },
-    }
-    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    arena = ArenaHome(tmp_path, {"AITRADER_CONFIG": str(tmp_path / "config.json")})
-    arena.ok("import-books", str(Path(folder) / "agent_data"))
+    arena = import_benchmark_books(write_benchmark_config(tmp_path))
     whole_arena_agrees(arena)
 
 

@@ -1,9 +1,7 @@
 """The tables of trades and summaries against a recomputation from the records, without the SQL."""
 
 import datetime as dt
-import json
 import math
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -21,6 +19,7 @@ from aitrader_pipeline.ranking.trades import rebuild_summaries, rebuild_trades
 from aitrader_pipeline.ranking.trades_asset import TRADE_IDENTITIES
 from aitrader_pipeline.store.mart import migrate, reading
 from aitrader_pipeline_tests.arena_homes import ArenaHome, sample_arena
+from aitrader_pipeline_tests.benchmark_data import import_benchmark_books, write_benchmark_config
 from aitrader_pipeline_tests.random_ledgers import fill_mart, random_arena
 from aitrader_pipeline_tests.series import rows_of
 from aitrader_pipeline_tests.trade_oracle import Worked, summed_up, work_out
@@ -209,21 +208,7 @@ def test_the_tables_of_the_sample_arena_are_those_that_are_worked_out_by_hand(sa
 
 
 def test_the_tables_of_the_benchmark_s_own_books_are_those_that_are_worked_out_by_hand(tmp_path: Path) -> None:
-    folder = os.environ.get("AITRADER_SHARED_DATA")
-    if not folder:
-        pytest.skip("AITRADER_SHARED_DATA does not name the folder of the benchmark's data")
-    config = {
-        "date_range": {"init_date": "2025-10-02", "end_date": "2025-10-30"},
-        "models": [{"name": "Cash", "signature": "cash", "trader": "cash"}],
-        "market": {
-            "source": "merged_jsonl",
-            "path": str(Path(folder) / "nasdaq100_daily" / "raw"),
-            "benchmark": "QQQ",
-        },
-    }
-    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    arena = ArenaHome(tmp_path, {"AITRADER_CONFIG": str(tmp_path / "config.json")})
-    arena.ok("import-books", str(Path(folder) / "agent_data"))
+    arena = import_benchmark_books(write_benchmark_config(tmp_path))
     with reading(arena.mart) as con:
         worked = work_out(arena.all_records().values(), bars_of(con))
         assert len(worked) == 3

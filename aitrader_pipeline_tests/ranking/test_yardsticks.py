@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import os
 import random
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +20,7 @@ from aitrader_pipeline.ranking.replicas import rebuild_replica_groups
 from aitrader_pipeline.results.grouped_board import grouped
 from aitrader_pipeline.store.mart import reading
 from aitrader_pipeline_tests.arena_homes import ArenaHome, priced_arena, sample_arena
+from aitrader_pipeline_tests.benchmark_data import import_benchmark_books, write_benchmark_config
 from aitrader_pipeline_tests.equity_curves import EquityCurve, add_curve, curves_of
 from aitrader_pipeline_tests.markets import FLAT
 from aitrader_pipeline_tests.series import open_mart, rows_of, usd, weekdays
@@ -474,28 +474,14 @@ def test_the_name_of_a_model_stands_for_all_its_replicas(tmp_path: Path) -> None
 @pytest.fixture(scope="module")
 def books(tmp_path_factory: pytest.TempPathFactory) -> ArenaHome:
     """The benchmark's own three books beside five random traders."""
-    data = os.environ.get("AITRADER_SHARED_DATA")
-    if not data:
-        pytest.skip("AITRADER_SHARED_DATA does not name the folder of the benchmark's data")
-    folder = tmp_path_factory.mktemp("real")
     gpt = {"name": "gpt-5", "signature": "gpt-5", "basemodel": "gpt-5", "enabled": False}
-    config = {
-        "date_range": {"init_date": "2025-10-02", "end_date": "2025-10-30"},
-        "models": [
-            {"name": "Random", "signature": "random", "trader": "random", "replicas": 5},
-            gpt | {"training_cutoff": "2025-10-15"},
-        ],
-        "market": {
-            "source": "merged_jsonl",
-            "path": str(Path(data) / "nasdaq100_daily" / "raw"),
-            "benchmark": "QQQ",
-        },
-    }
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    arena = ArenaHome(folder, {"AITRADER_CONFIG": str(folder / "config.json")})
+    models = [
+        {"name": "Random", "signature": "random", "trader": "random", "replicas": 5},
+        gpt | {"training_cutoff": "2025-10-15"},
+    ]
+    arena = write_benchmark_config(tmp_path_factory.mktemp("real"), models)
     arena.ok("run")
-    arena.ok("import-books", str(Path(data) / "agent_data"))
-    return arena
+    return import_benchmark_books(arena)
 
 
 def test_the_tables_of_the_real_books_are_what_they_give(books: ArenaHome) -> None:

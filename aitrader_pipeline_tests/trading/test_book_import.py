@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import json
-import os
 import resource
 import threading
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from aitrader_pipeline.store.records import RecordStore
 from aitrader_pipeline.trading.arena import Arena
 from aitrader_pipeline.trading.book_import import accept, find_books, read_book, store_book
 from aitrader_pipeline.trading.record import SessionRecord
+from aitrader_pipeline_tests.benchmark_data import benchmark_data, write_benchmark_config
 from aitrader_pipeline_tests.markets import (
     GOLDEN_DAYS,
     OCT_02,
@@ -390,10 +390,7 @@ def test_a_book_that_is_not_there_is_told_with_its_path(tmp_path: Path, arena: A
 
 @pytest.fixture
 def shared() -> Path:
-    folder = os.environ.get("AITRADER_SHARED_DATA")
-    if not folder:
-        pytest.skip("AITRADER_SHARED_DATA does not name the folder of the benchmark's data")
-    return Path(folder)
+    return benchmark_data()
 
 
 @pytest.mark.parametrize(
@@ -403,13 +400,7 @@ def shared() -> Path:
 def test_the_benchmark_s_books_have_no_breach_and_end_at_the_published_equity(
     tmp_path: Path, shared: Path, signature: str, equity: str
 ) -> None:
-    prices = shared / "nasdaq100_daily" / "raw"
-    config = {
-        "date_range": {"init_date": OCT_02, "end_date": "2025-10-30"},
-        "models": [baseline("cash")],
-        "market": {"source": "merged_jsonl", "path": str(prices), "benchmark": "QQQ"},
-    }
-    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    write_benchmark_config(tmp_path)
     arena = open_arena(tmp_path)
     book = read_book(signature, dict(find_books(shared / "agent_data"))[signature], arena, "import-1")
     assert book.breaches == ()
@@ -419,7 +410,7 @@ def test_the_benchmark_s_books_have_no_breach_and_end_at_the_published_equity(
     assert len(records) == 21
     last = records[-1]
     assert str(last.date) == "2025-10-30"
-    bars = open_source("merged_jsonl", prices).read("XNAS").bars
+    bars = open_source("merged_jsonl", shared / "nasdaq100_daily" / "raw").read("XNAS").bars
     closes = {bar.symbol: bar.close for bar in bars if bar.date == last.date and bar.close is not None}
     value = last.end.portfolio().value(closes.__getitem__)
     assert value.quantize(Decimal("0.01"), ROUND_HALF_UP) == Decimal(equity)
